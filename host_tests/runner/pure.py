@@ -115,7 +115,7 @@ class Interpreter(pytest.Collector):
 
     def setup(self):
         wanted = [item.name for item in self.session.items if item.parent is self]
-        self.run = Run(self.path, self.name, wanted, self.config.getoption("soak"))
+        self.run = Run(self.path, self.name, wanted, bool(self.config.getoption("soak")))
 
     def teardown(self):
         if self.run:
@@ -165,6 +165,7 @@ class Run:
             "vectors": "/vectors" if wasm else str(vectors()),
             "scratch": "/scratch" if wasm else str(folder),
         }
+        self.shows_lines = interpreter == "cpython"
         script = f"import puretest\n{'await puretest.amain' if wasm else 'puretest.main'}({settings!r})\n"
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "MICROPY"))}
         path_here = [str(FIRMWARE), str(PURE), str(HERE)]
@@ -242,7 +243,7 @@ class Run:
         for line in self.output:
             lines.append(line)
             place = re.match(r'\s*File "(.+)", line (\d+)', line)
-            if place and self.process.args[0] != sys.executable:  # MicroPython names the line and does not show it
+            if place and not self.shows_lines:  # MicroPython names the line and does not show it
                 lines.append("    " + self._source(place[1], int(place[2])))
         text = re.sub(r' *File "[^"]*puretest\.py".*\n( {4}.*\n)?( *[\^~]+\n)?', "", "\n".join(lines))
         # The last line is the exception; first it makes a good headline.

@@ -15,10 +15,7 @@ def _report(*words):
 
 
 def _trace(error):
-    if hasattr(sys, "print_exception"):
-        sys.print_exception(error)  # MicroPython's, and the stand-in's
-    else:
-        print(repr(error))
+    getattr(sys, "print_exception")(error)  # noqa: B009  MicroPython's, or that of the stand-in
 
 
 def _load(settings):
@@ -60,7 +57,7 @@ def main(settings):
                 try:
                     asyncio.run(running)
                 finally:
-                    if hasattr(sys, "print_exception") and sys.implementation.name == "micropython":
+                    if sys.implementation.name == "micropython":
                         asyncio.new_event_loop()  # tasks outlive asyncio.run there
         except BaseException as error:
             problem = error

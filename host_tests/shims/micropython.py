@@ -1,7 +1,7 @@
 """CPython's stand-in for the `micropython` module, so that firmware source runs unmodified there.
 
 `const` and the emitters (`native`, `viper`, `bytecode`) change speed and never meaning, so here they hand back what
-they are given. Viper's type names become built-ins, because annotations such as `data: ptr8` are evaluated on definition.
+they are given. Viper's type names become built-ins, because annotations such as `data: ptr8` are evaluated early.
 This says nothing about 32-bit overflow: that is a matter of the tests of each viper module.
 
 Importing it also adds what MicroPython has in modules of CPython's own: `time.ticks_*`, `time.sleep_ms`,
