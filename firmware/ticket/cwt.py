@@ -1,0 +1,54 @@
+"""CWT (RFC 8392) in COSE_Sign1 (RFC 9052) with Ed25519 (-19, RFC 9864) or EdDSA (-8, RFC 9053), and nothing else.
+
+[tag 61] [tag 18] [ protected: bytes of {1: alg, 4: kid}, unprotected: {}, payload: bytes, signature: 64 bytes ]
+"""
+
+from ticket import cbor, utf8
+from ticket.envelope import SIGNATURE_BYTES, Envelope
+from ticket.verdict import MALFORMED, UNSUPPORTED_ALGORITHM, Refused
+
+FIRST_BYTES = (0x84, 0xD2, 0xD8)  # array of 4, tag 18, tag of one byte: none of them begins a JWS
+_TAG_CWT = b"\xd8\x3d"
+_TAG_COSE_SIGN1 = b"\xd2"
+_ALGORITHMS = (-19, -8)
+_ALG = 1
+_KID = 4
+
+
+def read(ticket):
+    """bytes -> Envelope. Raises Refused: MALFORMED, UNSUPPORTED_ALGORITHM. The payload is not parsed."""
+    if ticket[:2] == _TAG_CWT:
+        ticket = ticket[2:]
+    if ticket[:1] == _TAG_COSE_SIGN1:
+        ticket = ticket[1:]
+    parts = cbor.loads(ticket)
+    if type(parts) is not list or len(parts) != 4:
+        raise Refused(MALFORMED, "cose")
+    protected, unprotected, payload, signature = parts
+    if type(protected) is not bytes or type(payload) is not bytes or type(signature) is not bytes:
+        raise Refused(MALFORMED, "cose")
+    if type(unprotected) is not dict or unprotected:
+        raise Refused(MALFORMED, "unprotected header")
+    kid = _kid(cbor.loads(protected))
+    if len(signature) != SIGNATURE_BYTES:
+        raise Refused(MALFORMED, "signature")
+    return Envelope("cwt", kid, sig_structure(protected, payload), signature, payload)
+
+
+def sig_structure(protected, payload):
+    """The bytes that a COSE_Sign1 signature covers (RFC 9052 section 4.4), with no external data."""
+    return cbor.dumps(["Signature1", protected, b"", payload])
+
+
+def _kid(header):
+    if type(header) is not dict or set(header) != {_ALG, _KID}:
+        raise Refused(MALFORMED, "header")
+    alg, kid = header[_ALG], header[_KID]
+    if type(kid) is not bytes or type(alg) not in (int, str):
+        raise Refused(MALFORMED, "header")
+    kid = utf8.decode(kid)
+    if kid is None:
+        raise Refused(MALFORMED, "kid")
+    if alg not in _ALGORITHMS:
+        raise Refused(UNSUPPORTED_ALGORITHM, str(alg))
+    return kid

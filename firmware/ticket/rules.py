@@ -1,0 +1,247 @@
+"""Whether a ticket of known origin is good here and now: what the claims, the issuer's bounds and the situation say.
+
+`RULES` is ordered: the first rule that fails gives the reason. Use, online validation and what follows are the
+station's.
+"""
+
+import hashlib
+
+from ticket import scope
+from ticket import verdict as v
+from ticket.claims import DAYS, decimal
+
+
+class Situation:
+    """Where, when and how a ticket is presented. Every default refuses; the station sets what it knows.
+
+    `clock` "UNKNOWN", "FLOOR" (`now_ms` is a lower bound) or "SET"; `weekday` local, 0 Monday .. 6 Sunday;
+    `operator`, `pool`, `station` and `evse` are ids, `pool` and `station` may be None; `enforced` names the limits
+    that the relay side enforces; `holder` "passive" (cannot prove), "none" (could, but sent nothing), "failed" or
+    "proven".
+    """
+
+    def __init__(self):
+        self.now_ms = 0
+        self.clock = "UNKNOWN"
+        self.accept_floor = False
+        self.weekday = None
+        self.operator = None
+        self.pool = None
+        self.station = None
+        self.evse = None
+        self.evse_kind = None
+        self.meter_signs = False
+        self.enforced = ()
+        self.pass_unenforced = False
+        self.revoked_ticket = True
+        self.holder = "passive"
+        self.over_ble = False
+        self.encrypted = False
+        self.presence_ok = False
+        self.evse_busy = True
+
+
+def check(claims, issuer, situation):
+    """-> the limits of a grant, {"maxEnergy": Wh, "maxPower": W, "maxCurrent": A, "maxDuration": minutes, "maxPrice":
+    {"amount", "currency"}}, without those that neither ticket nor issuer sets. Raises Refused.
+
+    `issuer` has `providers` (ids), `places` (ids or None), `limits` (by the same names, `maxPrice` as a pair) and
+    `max_lifetime_s`.
+    """
+    limits = ticket_limits(claims)
+    for name in issuer.limits:
+        if name not in limits:
+            limits[name] = issuer.limits[name]
+    for reason, fails in RULES:
+        detail = fails(claims, issuer, situation, limits)
+        if detail is not None:
+            raise v.Refused(reason, detail)
+    if "maxPrice" in limits:
+        limits["maxPrice"] = {"amount": limits["maxPrice"][0], "currency": limits["maxPrice"][1]}
+    return limits
+
+
+def ticket_limits(claims):
+    """The limits that the ticket itself sets, by their JSON names, `maxPrice` as (amount, currency)."""
+    limits = {
+        "maxEnergy": claims.max_energy_wh,
+        "maxPower": claims.max_power_w,
+        "maxCurrent": claims.max_current_a,
+        "maxDuration": claims.max_duration_min,
+        "maxPrice": claims.max_price,
+    }
+    return {name: limits[name] for name in limits if limits[name] is not None}
+
+
+def ledger_key(claims):
+    """SHA-256(normalised provider id || 0x00 || ticket id): 32 bytes, a ticket's name in ledger and revocations."""
+    return ticket_key(claims.provider_id, claims.id)
+
+
+def ticket_key(provider_id, ticket_id):
+    """As `ledger_key`, from a valid provider id and a ticket id."""
+    prefix = scope.parse(scope.PROVIDER, provider_id)[0]
+    return hashlib.sha256(prefix.encode() + b"\0" + ticket_id.encode()).digest()
+
+
+# The rules: (claims, issuer, situation, limits) -> None if it holds, else the refusal's detail.
+
+
+def _issuer_not_allowed(claims, issuer, situation, limits):
+    if not _names(scope.PROVIDER, issuer.providers, claims.provider_id):
+        return "providerId"
+    if issuer.places is not None and not _inside(issuer.places, situation):
+        return "place"
+    for name, bound in issuer.limits.items():
+        if _exceeds(limits[name], bound):
+            return name
+    return None
+
+
+def _lifetime_too_long(claims, issuer, situation, limits):
+    start_ms = min(claims.created_ms, claims.not_before_ms)
+    return "" if claims.not_after_ms - start_ms > issuer.max_lifetime_s * 1000 else None
+
+
+def _clock_unknown(claims, issuer, situation, limits):
+    known = situation.clock == "SET" or (situation.clock == "FLOOR" and situation.accept_floor)
+    return None if known else situation.clock
+
+
+def _not_yet_valid(claims, issuer, situation, limits):
+    return "notBefore" if situation.now_ms < claims.not_before_ms else None
+
+
+def _expired(claims, issuer, situation, limits):
+    return "notAfter" if situation.now_ms >= claims.not_after_ms else None
+
+
+def _wrong_day(claims, issuer, situation, limits):
+    if claims.days_of_week is None:
+        return None
+    return None if situation.weekday is not None and DAYS[situation.weekday] in claims.days_of_week else "daysOfWeek"
+
+
+def _wrong_operator(claims, issuer, situation, limits):
+    if claims.valid_operators is None or _names(scope.OPERATOR, claims.valid_operators, situation.operator):
+        return None
+    return "validOperators"
+
+
+def _excluded_place(claims, issuer, situation, limits):
+    if _names(scope.POOL, claims.invalid_charging_pools, situation.pool):
+        return "invalidChargingPools"
+    if _names(scope.STATION, claims.invalid_charging_stations, situation.station):
+        return "invalidChargingStations"
+    return "invalidEVSEIds" if _names(scope.EVSE, claims.invalid_evse_ids, situation.evse) else None
+
+
+def _wrong_place(claims, issuer, situation, limits):
+    pools, stations, evses = claims.valid_charging_pools, claims.valid_charging_stations, claims.valid_evse_ids
+    if pools is None and stations is None and evses is None:
+        return None
+    if _names(scope.POOL, pools, situation.pool) or _names(scope.STATION, stations, situation.station):
+        return None
+    return None if _names(scope.EVSE, evses, situation.evse) else situation.evse
+
+
+def _wrong_evse_kind(claims, issuer, situation, limits):
+    return None if claims.evse_kind in (None, situation.evse_kind) else "evseKind"
+
+
+def _meter_signature_required(claims, issuer, situation, limits):
+    return "" if claims.meter_value_signatures == "Mandatory" and not situation.meter_signs else None
+
+
+def _encryption_required(claims, issuer, situation, limits):
+    wanted = claims.e2e_communication_security == "EphemeralKeyAgreement"
+    return "" if wanted and not situation.encrypted else None
+
+
+def _limit_not_enforceable(claims, issuer, situation, limits):
+    for name in () if situation.pass_unenforced else limits:
+        if name not in situation.enforced:
+            return name
+    return None
+
+
+def _revoked(claims, issuer, situation, limits):
+    return "" if situation.revoked_ticket else None
+
+
+def _holder_proof_required(claims, issuer, situation, limits):
+    if claims.driver_public_key is None:
+        # Whoever overhears a bearer ticket on the air could present it.
+        return "driverPublicKey" if situation.over_ble else None
+    return "" if situation.holder not in ("failed", "proven") else None
+
+
+def _holder_proof_failed(claims, issuer, situation, limits):
+    return "" if claims.driver_public_key is not None and situation.holder != "proven" else None
+
+
+def _presence_required(claims, issuer, situation, limits):
+    return "" if situation.over_ble and not situation.presence_ok else None
+
+
+def _evse_busy(claims, issuer, situation, limits):
+    return "" if situation.evse_busy else None
+
+
+RULES = (
+    (v.ISSUER_NOT_ALLOWED, _issuer_not_allowed),
+    (v.LIFETIME_TOO_LONG, _lifetime_too_long),
+    (v.CLOCK_UNKNOWN, _clock_unknown),
+    (v.NOT_YET_VALID, _not_yet_valid),
+    (v.EXPIRED, _expired),
+    (v.WRONG_DAY, _wrong_day),
+    (v.WRONG_OPERATOR, _wrong_operator),
+    (v.EXCLUDED_PLACE, _excluded_place),
+    (v.WRONG_PLACE, _wrong_place),
+    (v.WRONG_EVSE_KIND, _wrong_evse_kind),
+    (v.METER_SIGNATURE_REQUIRED, _meter_signature_required),
+    (v.ENCRYPTION_REQUIRED, _encryption_required),
+    (v.LIMIT_NOT_ENFORCEABLE, _limit_not_enforceable),
+    (v.REVOKED, _revoked),
+    (v.HOLDER_PROOF_REQUIRED, _holder_proof_required),
+    (v.HOLDER_PROOF_FAILED, _holder_proof_failed),
+    (v.PRESENCE_REQUIRED, _presence_required),
+    (v.EVSE_BUSY, _evse_busy),
+)
+
+
+def _names(kind, entries, ours):
+    """Whether one of `entries` (None: no list) names `ours`. A site that has no such id (None) is named by nobody."""
+    if entries is None or ours is None:
+        return False
+    ours = scope.parse(kind, ours)
+    if ours is None:
+        raise ValueError("site id")  # a deny list must not pass because the site's own id cannot be read
+    for entry in entries:
+        if scope.same(scope.parse(kind, entry), ours):
+            return True
+    return False
+
+
+def _inside(places, situation):
+    ours = (
+        (scope.OPERATOR, situation.operator),
+        (scope.POOL, situation.pool),
+        (scope.STATION, situation.station),
+        (scope.EVSE, situation.evse),
+    )
+    for kind, name in ours:
+        if _names(kind, places, name):
+            return True
+    return False
+
+
+def _exceeds(value, bound):
+    """Whether a limit goes beyond the issuer's. Prices in another currency cannot be compared, so they do."""
+    if type(bound) is int:
+        return value > bound
+    if value[1] != bound[1]:
+        return True
+    amount, scale = decimal(value[0])
+    most, most_scale = decimal(bound[0])
+    return amount * 10**most_scale > most * 10**scale

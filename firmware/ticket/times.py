@@ -1,0 +1,78 @@
+"""UTC times as text and as whole milliseconds since 1970, and the civil calendar in between. Integers only.
+
+Days are counted in years that begin on 1 March, so that a leap day is the last of its year; 400 years are always
+146,097 days. Years 1970 to 9999: what comes before has no CWT form, and what comes after has no such text.
+"""
+
+LAST_MS = 253402300799999  # 9999-12-31T23:59:59.999Z
+_DAY_S = 86400
+_EPOCH = 719468  # days from 0000-03-01 to 1970-01-01
+_DIGITS = "0123456789"
+
+
+def days(year, month, day):
+    """Days since 1970-01-01 of a proleptic Gregorian date; `month` 1..12, `day` 1 or more, year 0 or later."""
+    if month <= 2:
+        year -= 1
+    century_years = year % 400
+    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    return year // 400 * 146097 + century_years * 365 + century_years // 4 - century_years // 100 + day_of_year - _EPOCH
+
+
+def civil(day_number):
+    """Days since 1970-01-01 -> (year, month, day)."""
+    day_number += _EPOCH
+    cycle, rest = day_number // 146097, day_number % 146097
+    year = (rest - rest // 1460 + rest // 36524 - rest // 146096) // 365
+    day_of_year = rest - (365 * year + year // 4 - year // 100)
+    month = (5 * day_of_year + 2) // 153
+    day = day_of_year - (153 * month + 2) // 5 + 1
+    month = month + 3 if month < 10 else month - 9
+    return year + 400 * cycle + (1 if month <= 2 else 0), month, day
+
+
+def month_days(year, month):
+    """Days in a month."""
+    if month == 2:
+        return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
+    return 30 if month in (4, 6, 9, 11) else 31
+
+
+def weekday(seconds):
+    """Day of the week of a count of seconds since 1970 (local or UTC, as the count is): 0 Monday .. 6 Sunday."""
+    return (seconds // _DAY_S + 3) % 7  # 1970-01-01 was a Thursday
+
+
+def parse(text):
+    """`YYYY-MM-DDTHH:MM:SSZ` or with `.mmm` before the Z -> ms since 1970, or None if `text` is not exactly that."""
+    if len(text) == 20:
+        millis = 0
+    elif len(text) == 24 and text[19] == ".":
+        millis = _number(text[20:23])
+    else:
+        return None
+    if text[4] + text[7] + text[10] + text[13] + text[16] + text[-1] != "--T::Z":
+        return None
+    year, month, day = _number(text[:4]), _number(text[5:7]), _number(text[8:10])
+    hour, minute, second = _number(text[11:13]), _number(text[14:16]), _number(text[17:19])
+    if min(year, month, day, hour, minute, second, millis) < 0 or year < 1970:
+        return None
+    if not 1 <= month <= 12 or not 1 <= day <= month_days(year, month):
+        return None
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    return (days(year, month, day) * _DAY_S + hour * 3600 + minute * 60 + second) * 1000 + millis
+
+
+def text(time_ms):
+    """Milliseconds since 1970, 0 to `LAST_MS` -> the text that `parse` takes, with a fraction only where needed."""
+    seconds, millis = time_ms // 1000, time_ms % 1000
+    year, month, day = civil(seconds // _DAY_S)
+    seconds %= _DAY_S
+    clock = (year, month, day, seconds // 3600, seconds // 60 % 60, seconds % 60)
+    return "%04d-%02d-%02dT%02d:%02d:%02d" % clock + (".%03dZ" % millis if millis else "Z")
+
+
+def _number(digits):
+    """ASCII digits -> int, or -1: `int` alone would take signs, spaces and underscores."""
+    return -1 if digits.strip(_DIGITS) else int(digits)
