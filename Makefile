@@ -33,10 +33,12 @@ test: $(DEV) $(NODE) ## run all tests (ARGS='-k name' for some)
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(DEV) $(TYPINGS) ## check format, style and types
-	@$(BIN)/ruff format --quiet --check --diff
-	@$(BIN)/ruff check --quiet
-	@$(BIN)/pyright --pythonpath $(BIN)/python
-	@$(BIN)/pyright --project pyright-firmware.json
+	@failed=0; \
+	$(BIN)/ruff format --quiet --check --diff || failed=1; \
+	$(BIN)/ruff check --quiet || failed=1; \
+	$(BIN)/pyright --pythonpath $(BIN)/python || failed=1; \
+	$(BIN)/pyright --project pyright-firmware.json || failed=1; \
+	exit $$failed
 
 soak: $(DEV) $(NODE) ## run all tests, the long way: hours
 	@$(BIN)/python -m pytest --soak --timeout 0 $(ARGS)
