@@ -1,0 +1,94 @@
+"""Composition root: makes the hardware, hands it to the station, and resets when that fails.
+
+With boot.py the only file that names machine, bluetooth or esp32. In maintenance mode (strap pin low, or the flag
+file that deploying sets) no watchdog is armed and the console is free.
+"""
+
+import asyncio
+import os
+import sys
+import time
+
+import machine
+import pins
+from machine import Pin
+
+MAINTENANCE_FLAG = "/maintenance"
+WATCHDOG_MS = 8000
+
+
+def in_maintenance():
+    if Pin(pins.MAINTENANCE, Pin.IN, Pin.PULL_UP).value() == 0:
+        return True
+    try:
+        os.stat(MAINTENANCE_FLAG)
+        return True
+    except OSError:
+        return False
+
+
+class Ports:
+    """Everything outside the program that the station uses. Outputs are callables that take 0 or 1."""
+
+    def __init__(self):
+        outputs = [Pin(getattr(pins, name), Pin.OUT, value=0) for name in sorted(dir(pins)) if name.startswith("RELAY")]
+        self.relays = [pin.value for pin in outputs]
+        self.green = Pin(pins.LED_GREEN, Pin.OUT, value=0).value
+        self.red = Pin(pins.LED_RED, Pin.OUT, value=0).value
+        self.buzzer = Pin(pins.BUZZER, Pin.OUT, value=0).value
+        self.nfc_uart = machine.UART(1, 115200, tx=Pin(pins.NFC_TX), rx=Pin(pins.NFC_RX), rxbuf=1024, timeout=0)
+        self.nfc_reset = Pin(pins.NFC_RESET, Pin.OUT, value=1).value
+        self.ticks_ms = time.ticks_ms
+        self.ticks_diff = time.ticks_diff
+        self.rtc = machine.RTC()
+        self.reset_cause = {
+            machine.PWRON_RESET: "POWER_ON",
+            machine.HARD_RESET: "HARD",
+            machine.WDT_RESET: "WATCHDOG",
+            machine.DEEPSLEEP_RESET: "DEEPSLEEP",
+            machine.SOFT_RESET: "SOFT",
+        }.get(machine.reset_cause(), "OTHER")
+        self.feed = machine.WDT(timeout=WATCHDOG_MS).feed  # last: from here on somebody must feed it
+
+    def all_off(self):
+        for output in self.relays:
+            output(0)
+
+    def rtc_unix_ms(self):
+        """What the chip's clock says; after a power cut it starts in 2000, which the station's clock refuses."""
+        from ticket.times import unix_ms
+
+        year, month, day, _, hour, minute, second, _ = self.rtc.datetime()
+        return unix_ms(year, month, day, hour, minute, second)
+
+
+def main():
+    if in_maintenance():
+        print("maintenance: no station runs; remove", MAINTENANCE_FLAG, "or release the strap, and reset")
+        return
+    ports = Ports()
+    app = None
+    try:
+        from station.app import App
+        from station.supervisor import Supervisor
+
+        supervisor = Supervisor(ports.rtc.memory)
+        app = App(ports, supervisor)
+        asyncio.run(app.run())
+    except KeyboardInterrupt:
+        ports.all_off()
+        print("stopped from the console; the watchdog resets in", WATCHDOG_MS // 1000, "s")
+        if app is not None:
+            app.failed("STOPPED_FROM_CONSOLE", "")
+            supervisor.healthy()
+    except Exception as error:
+        ports.all_off()
+        sys.print_exception(error)
+        if app is None:
+            print("the firmware on this board is damaged: deploy again")
+            return  # the console stays reachable until the watchdog bites
+        app.failed("INTERNAL_FAULT", type(error).__name__)
+        machine.reset()
+
+
+main()

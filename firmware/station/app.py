@@ -1,0 +1,215 @@
+"""The station: opens the stores, then serves reader, relay, lights, clock and watchdog until something fails.
+
+`run` returns only by an exception: the caller (main) then turns everything off and resets.
+"""
+
+import asyncio
+import json
+
+from micropython import const
+
+from relay.gpio import GpioRelay
+from relay.grant import RENEW_MS
+from station import indicator
+from station.beats import Beats
+from station.clock import SET, UNKNOWN, Clock
+from station.config import ConfigError, Site
+from station.decision import Decision
+from station.journal import DecisionJournal
+from station.supervisor import HEALTHY_AFTER_MS
+from station.tap import Tap
+from station.tapping import Tapping
+from store.files import Fault, Full
+from store.floor import Floor
+from store.journal import Journal
+from store.ledger import Ledger
+from store.slots import Slots
+from trust.issuers import Trust, TrustError
+
+_LOOP_MS = const(100)
+_FLOOR_EVERY_MS = const(3_600_000)
+READER_LIMIT_MS = const(20_000)  # longest that one poll, read, decision and its pauses may take together
+_LIGHTS_LIMIT_MS = const(2_000)
+
+
+class NotReady(Exception):
+    """Something that the station needs is missing or damaged; `blinks` tells which on the indicator."""
+
+    def __init__(self, what, blinks, detail):
+        super().__init__(what + ": " + detail)
+        self.blinks = blinks
+
+
+def load_site(path):
+    """The site's configuration. NotReady: no such file, not JSON, or a member that cannot be used."""
+    try:
+        with open(path) as file:
+            return Site(json.load(file))
+    except OSError as error:
+        raise NotReady("config", 1, "no " + path + ": provision this board") from error
+    except ConfigError as error:
+        raise NotReady("config", 1, str(error) + " is missing or wrong: provision again") from error
+    except ValueError as error:
+        raise NotReady("config", 1, path + " is damaged: provision again") from error
+
+
+class Stores:
+    """All that survives a power cut, opened from `root`. NotReady names what cannot be used; what is intact stays."""
+
+    def __init__(self, root, site):
+        try:
+            self.floor = Floor(root + "store/floor")
+            self.ledger = Ledger(root + "store/ledger")
+        except Fault as fault:
+            raise NotReady("ledger", 3, str(fault)) from fault
+        try:
+            with open(root + "keys/journal.key", "rb") as file:
+                key = file.read()
+            if len(key) != 32:
+                raise Fault("keys/journal.key")
+            self.journal = DecisionJournal(Journal(root + "store/journal", key))
+        except (Fault, OSError) as error:
+            raise NotReady("journal", 4, str(error)) from error
+        try:
+            self.trust = Trust(root + "trust", root + "incoming/trust.jws", site.roots)
+        except (TrustError, Fault) as error:
+            raise NotReady("trust", 2, str(error)) from error
+
+
+class App:
+    """ports: what main hands in (see main.Ports)."""
+
+    def __init__(self, ports, supervisor):
+        self._ports = ports
+        self._supervisor = supervisor
+        self._lights = indicator.Indicator(ports.green, ports.red, ports.buzzer, asyncio.sleep_ms)
+        self._failure = None
+        self._clock = None
+        self._beats = Beats(ports.feed, ports.ticks_ms, ports.ticks_diff)
+        self.relay = None
+        self.journal = None
+
+    async def run(self):
+        ports = self._ports
+        self._start("lights", self._lights.run(), None)
+        await self._brake()
+        try:
+            site = load_site("/site.json")
+            stores = Stores("/", site)
+            self.journal = stores.journal
+        except NotReady as missing:
+            await self._wait_in_fault(missing)
+        self._clock = Clock(ports.ticks_ms, ports.ticks_diff, stores.floor)
+        self._clock.set(ports.rtc_unix_ms())
+        self.relay = self._make_relay(site)
+        self._tell("START", ports.reset_cause)
+        decision = Decision(
+            site,
+            stores.trust,
+            self._clock,
+            stores.ledger,
+            stores.journal,
+            self.relay.enforces,
+            self._pause,
+            busy=self.relay.busy,
+        )
+        tap = Tap(decision, self.relay, self._lights, report, ports.ticks_ms, ports.ticks_diff)
+        tapping = Tapping(ports, site, tap, self._lights, lambda: self._beats.beat("reader"))
+        self._start("reader", tapping.run(), READER_LIMIT_MS)
+        print("ready:", site.reader_id, self._clock.state)
+        await self._serve()
+
+    def _make_relay(self, site):
+        outputs = {}
+        for evse, output in zip(site.evses, self._ports.relays):
+            outputs[evse.id] = output
+        ports = self._ports
+        return GpioRelay(outputs, site.max_duration_min * 60_000, ports.ticks_ms, ports.ticks_diff)
+
+    def _start(self, name, coroutine, limit_ms):
+        if limit_ms:
+            self._beats.expect(name, limit_ms)
+        asyncio.create_task(self._guard(coroutine))
+
+    async def _guard(self, coroutine):
+        try:
+            await coroutine
+        except Exception as error:  # whatever it is: kept here, raised by the loop, turned into a reset by main
+            self._failure = self._failure or error
+
+    def _check(self):
+        if self._failure is not None:
+            raise self._failure
+        self._beats.service()
+
+    async def _brake(self):
+        left_ms = self._supervisor.brake_ms()
+        if left_ms:
+            print("restarted", self._supervisor.starts, "times in a row: waiting", left_ms, "ms")
+            self._lights.background(indicator.FAULT)
+        while left_ms > 0:
+            self._check()
+            await asyncio.sleep_ms(_LOOP_MS)
+            left_ms -= _LOOP_MS
+
+    async def _wait_in_fault(self, missing):
+        """Nothing to do but to show it: relay off, watchdog fed, until somebody provisions and resets this board."""
+        print("not ready:", missing)
+        self._lights.background(indicator.missing(missing.blinks))
+        self._supervisor.healthy()
+        while True:
+            self._check()
+            await asyncio.sleep_ms(_LOOP_MS)
+
+    async def _pause(self):
+        await asyncio.sleep_ms(0)
+
+    async def _serve(self):
+        ports = self._ports
+        started = renewed = floored = ports.ticks_ms()
+        healthy = False
+        while True:
+            self._check()
+            now = ports.ticks_ms()
+            self._clock.service()
+            if ports.ticks_diff(now, renewed) >= RENEW_MS:
+                renewed = now
+                self.relay.renew_all()
+            for ended in self.relay.service():
+                self._journal_end(ended)
+            if not healthy and ports.ticks_diff(now, started) >= HEALTHY_AFTER_MS:
+                healthy = True
+                self._supervisor.healthy()
+            if ports.ticks_diff(now, floored) >= _FLOOR_EVERY_MS:
+                floored = now
+                self._clock.keep_floor()
+            self._lights.background(indicator.READY if self._clock.state == SET else indicator.NO_TIME)
+            await asyncio.sleep_ms(_LOOP_MS)
+
+    def _stamp(self):
+        now_ms, state = self._clock.now() if self._clock is not None else (0, UNKNOWN)
+        return now_ms // 1000, state
+
+    def _journal_end(self, ended):
+        grant, cause, seconds = ended
+        print("end:", grant.session, cause, seconds, "s")
+        try:
+            self.journal.end(self._stamp(), grant.session, cause, seconds)
+        except (Full, Fault) as error:
+            print("journal:", error)
+
+    def _tell(self, name, detail):
+        try:
+            self.journal.event(self._stamp(), name, detail)
+        except (Full, Fault) as error:
+            print("journal:", error)
+
+    def failed(self, name, detail):
+        """Last words before a reset, into the journal if there is one by now."""
+        if self.journal is not None:
+            self._tell(name, detail)
+
+
+def report(verdict, took_ms):
+    """One line a tap for whoever watches the console; never the ticket itself."""
+    print("tap:", verdict.reason, verdict.evse_id or "-", verdict.detail or "-", took_ms, "ms")

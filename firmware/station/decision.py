@@ -1,0 +1,263 @@
+"""One decision: from presented bytes to a verdict that is durably recorded. Knows no radio, no relay and no wall clock.
+
+The reasons and their order are those of the design, section 5; the first check that fails gives the one reason.
+"""
+
+import hashlib
+
+from crypto import ed25519
+from store.files import Fault, Full
+from ticket import form, rules
+from ticket import verdict as reason
+from ticket.verdict import Refused
+
+_LAST_BEFORE_PROOF = reason.REASONS.index(reason.REVOKED)
+
+
+class Verdict:
+    """What was decided: `reason` (GRANTED or why not) and `detail` (the member at fault, or "").
+
+    For a grant also `claims`, `issuer`, `key` (the ledger's), `evse_id`, `limits`, `holder` and `session`
+    (the journal's sequence number of the grant).
+    """
+
+    def __init__(self, reason, detail=""):
+        self.reason = reason
+        self.detail = detail
+        self.claims = self.issuer = self.key = self.evse_id = self.session = None
+        self.holder = "passive"
+        self.first_use = False
+        self.limits = {}
+
+    @property
+    def granted(self):
+        return self.reason == reason.GRANTED
+
+
+async def _never_answers(claims, evse_id):
+    return "silent"
+
+
+class Decision:
+    """Judges presentations for one site.
+
+    site: station.config.Site; trust: trust.issuers.Issuers; clock: has `now() -> (unix_ms, state)`;
+    ledger, journal: of store; enforced: names of the limits that the relay side enforces;
+    busy, ready: evse_id -> bool (a session runs there; a vehicle waits there);
+    presence: (presentation, evse_id) -> bool; online: async (claims, evse_id) -> "yes" | "no" | "silent", within 5 s;
+    pause: async callable, called between pieces of long work so that everything else is served.
+    """
+
+    def __init__(
+        self, site, trust, clock, ledger, journal, enforced, pause, busy=None, ready=None, presence=None, online=None
+    ):
+        self.site = site
+        self.trust = trust
+        self.clock = clock
+        self.ledger = ledger
+        self.journal = journal
+        self.enforced = enforced
+        self.pause = pause
+        self.busy = busy or (lambda evse_id: False)
+        self.ready = ready or (lambda evse_id: True)
+        self.presence = presence or (lambda presentation, evse_id: presentation.carrier != "ble")
+        self.online = online or _never_answers
+        self._in_progress = set()  # ledger keys and EVSE ids between their check and their record
+
+    async def decide(self, presentation):
+        """The verdict, recorded: a grant is in the ledger and the journal when this returns, a refusal in the journal.
+
+        Any exception but Refused is a fault of ours and is the caller's: the relay stays off.
+        """
+        verdict = Verdict(reason.INTERNAL_FAULT)
+        held = []
+        try:
+            await self._judge(presentation, verdict, held)
+            self._record(presentation, verdict)
+            verdict.reason = reason.GRANTED
+        except Refused as refusal:
+            verdict.reason = refusal.reason
+            verdict.detail = refusal.detail
+            self._note_refusal(verdict)
+        finally:
+            for key in held:
+                self._in_progress.discard(key)
+        return verdict
+
+    async def _judge(self, presentation, verdict, held):
+        envelope = form.read(presentation.ticket)
+        now_ms, state = self.clock.now()
+        issuer = self.trust.find(envelope.kid)
+        # a key's own time cannot be judged without a clock; the rules then refuse with CLOCK_UNKNOWN
+        if issuer is None or (state != "UNKNOWN" and not issuer.valid_at(now_ms)):
+            raise Refused(reason.UNKNOWN_ISSUER, "kid")
+        genuine = False
+        for genuine in ed25519.verify_steps(issuer.public_key, envelope.signed, envelope.signature, issuer.table):
+            await self.pause()
+        if genuine is not True:
+            raise Refused(reason.BAD_SIGNATURE)
+        claims = form.claims(envelope)
+        verdict.claims, verdict.issuer = claims, issuer
+        verdict.evse_id, verdict.limits = await self._check_rules(presentation, claims, issuer, verdict)
+        verdict.key = rules.ledger_key(claims)
+        # no await from the check of EVSE and use to here: two taps at once cannot both pass
+        for key in (verdict.evse_id, verdict.key):
+            if key in self._in_progress:
+                raise Refused(reason.EVSE_BUSY if key is verdict.evse_id else reason.ALREADY_USED)
+            self._in_progress.add(key)
+            held.append(key)
+        used = self._check_use(verdict)
+        await self._check_online(claims, verdict.evse_id, used)
+
+    def _situation(self, presentation, claims, issuer, evse, holder):
+        situation = rules.Situation()
+        site = self.site
+        situation.now_ms, situation.clock = self.clock.now()
+        situation.accept_floor = site.accept_floor
+        situation.weekday = site.weekday(situation.now_ms)
+        situation.operator, situation.pool, situation.station = site.operator, site.pool, site.station
+        situation.evse, situation.evse_kind = evse.id, evse.kind
+        situation.meter_signs = site.meter_signs
+        situation.enforced, situation.pass_unenforced = self.enforced, site.pass_unenforced
+        situation.revoked_ticket = self.trust.revoked(issuer, claims)
+        situation.holder = holder
+        situation.over_ble = presentation.carrier == "ble"
+        situation.encrypted = presentation.encrypted
+        situation.presence_ok = bool(self.presence(presentation, evse.id))
+        situation.evse_busy = self.busy(evse.id) or evse.id in self._in_progress
+        return situation
+
+    async def _check_rules(self, presentation, claims, issuer, verdict):
+        """(evse_id, limits) of the one EVSE that this ticket opens now; Refused otherwise."""
+        proof = presentation.proof
+        verdict.holder = "passive" if proof is None else "proven"
+        candidates = self._candidates(presentation)
+        passed, refused = [], []
+        for evse in candidates:
+            try:
+                situation = self._situation(presentation, claims, issuer, evse, verdict.holder)
+                passed.append((evse.id, rules.check(claims, issuer, situation)))
+            except Refused as refusal:
+                refused.append(refusal)
+        refusal = None if passed else refused[0]
+        if proof is not None and claims.driver_public_key is not None:
+            # the proof is the dearest check: made only when nothing that comes before it in the order has failed
+            if refusal is None or reason.REASONS.index(refusal.reason) > _LAST_BEFORE_PROOF:
+                # for the EVSE that would be opened, whatever the holder says it was for
+                evse_id = passed[0][0] if passed else candidates[0].id
+                if not await self._proven(proof, claims, presentation.ticket, evse_id):
+                    raise Refused(reason.HOLDER_PROOF_FAILED)
+        if refusal is not None:
+            raise refusal
+        if len(passed) > 1:
+            raise Refused(reason.EVSE_BUSY, "several are ready: choose one")
+        if self.busy(passed[0][0]):  # since the proof was checked
+            raise Refused(reason.EVSE_BUSY)
+        return passed[0]
+
+    def _candidates(self, presentation):
+        evses = self.site.evses
+        if presentation.evse_id is not None:
+            return [evse for evse in evses if evse.id == presentation.evse_id] or evses[:1]
+        ready = [evse for evse in evses if self.ready(evse.id) and not self.busy(evse.id)]
+        return ready or evses
+
+    async def _proven(self, proof, claims, ticket, evse_id):
+        proven = False
+        for proven in proof.verify_steps(claims.driver_public_key, ticket, self.site.reader_id, evse_id):
+            await self.pause()
+        return proven is True
+
+    def _check_use(self, verdict):
+        """Refuses a ticket whose use is over; True when it was used before and the controller must allow it again."""
+        use = verdict.claims.multi_usage
+        if use == "Allowed":
+            return False
+        now_s = self._trusted_now_s()
+        try:
+            found = self.ledger.find(verdict.key, now_s)
+            if found is None:
+                if self.ledger.live >= self.ledger.limit and now_s is not None:
+                    self.ledger.expire(now_s)
+                if self.ledger.live >= self.ledger.limit:
+                    raise Refused(reason.LEDGER_FULL)
+                return False
+        except (Fault, Full) as fault:
+            raise Refused(reason.STORE_FAULT, str(fault)) from fault
+        if use == "OnlyAtTheSameEVSE" and found[1] == evse_digest(verdict.evse_id):
+            return False
+        if use == "AfterOnlineValidation":
+            return True
+        raise Refused(reason.ALREADY_USED)
+
+    def _trusted_now_s(self):
+        """For the ledger: only a clock that is set may forget what has ended."""
+        now_ms, state = self.clock.now()
+        return now_ms // 1000 if state == "SET" else None
+
+    async def _check_online(self, claims, evse_id, used):
+        must = used or claims.validation_method == "MustBeValidated"
+        if not must and claims.validation_method != "ShouldBeValidated":
+            return
+        answer = await self.online(claims, evse_id)
+        if answer == "no":
+            raise Refused(reason.ONLINE_REFUSED)
+        if answer != "yes" and must:
+            raise Refused(reason.ONLINE_VALIDATION_REQUIRED)
+
+    def _record(self, presentation, verdict):
+        """Ledger first, journal second: a cut between them leaves a ticket used and not granted, never the reverse."""
+        claims = verdict.claims
+        try:
+            if not self.journal.room_for_grant(len(presentation.ticket)):
+                raise Refused(reason.JOURNAL_FULL)
+        except Fault as fault:
+            raise Refused(reason.STORE_FAULT, str(fault)) from fault
+        try:
+            if claims.multi_usage != "Allowed":
+                until_s = -(-claims.not_after_ms // 1000)
+                verdict.first_use = self.ledger.add(
+                    verdict.key, until_s, evse_digest(verdict.evse_id), self._trusted_now_s()
+                )
+        except Full as full:
+            raise Refused(reason.LEDGER_FULL, str(full)) from full
+        except Fault as fault:
+            raise Refused(reason.STORE_FAULT, str(fault)) from fault
+        try:
+            verdict.session = self.journal.grant(self._stamp(), verdict, presentation.ticket)
+        except (Full, Fault) as error:
+            self._forget(verdict)
+            why = reason.JOURNAL_FULL if isinstance(error, Full) else reason.STORE_FAULT
+            raise Refused(why, str(error)) from error
+
+    def _forget(self, verdict):
+        """Takes back the ledger's record of a grant that never was. A use before this one stays remembered."""
+        if verdict.first_use:
+            try:
+                self.ledger.void(verdict.key)
+            except (Full, Fault):
+                pass  # the ticket stays used: that strands its driver, the reverse would open the door twice
+
+    def void(self, verdict, why):
+        """Takes back, durably, a grant that was never energised: the ticket may be used again."""
+        self._forget(verdict)
+        try:
+            self.journal.void(self._stamp(), verdict.session, why)
+        except (Full, Fault) as error:
+            verdict.detail = "not journaled: " + str(error)
+
+    def _note_refusal(self, verdict):
+        try:
+            self.journal.refusal(self._stamp(), verdict)
+        except (Full, Fault) as error:
+            # the refusal stands whatever the journal says; that it is not recorded is shown, not hidden
+            verdict.detail = verdict.detail or "not journaled: " + str(error)
+
+    def _stamp(self):
+        now_ms, state = self.clock.now()
+        return now_ms // 1000, state
+
+
+def evse_digest(evse_id):
+    """8 bytes that stand for an EVSE in the ledger."""
+    return hashlib.sha256(evse_id.encode()).digest()[:8]

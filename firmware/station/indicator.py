@@ -1,0 +1,114 @@
+"""What a driver sees and hears. A pattern is a row of steps (green, red, buzzer, milliseconds), played once or round and round.
+
+Refusals blink red in groups that a driver can count: see GROUPS.
+"""
+
+from ticket import verdict as reason
+
+_GREEN = (1, 0, 0)
+_RED = (0, 1, 0)
+_DARK = (0, 0, 0)
+
+
+def _blinks(colour, count):
+    steps = []
+    for _ in range(count):
+        steps.append(colour + (200,))
+        steps.append(_DARK + (250,))
+    return tuple(steps)
+
+
+READY = (_GREEN + (50,), _DARK + (2950,))
+NO_TIME = _blinks(_RED, 2) + (_DARK + (2100,),)
+READING = (_GREEN + (60_000,),)
+FAULT = (_RED + (60_000,),)
+MAINTENANCE = (_GREEN + (500,), _RED + (500,))
+GRANTED = ((1, 0, 1, 150), (1, 0, 0, 2850))
+
+# red blinks: what a driver can do about it
+GROUPS = (
+    # 1: the card or ticket cannot be read: hold it still, or ask the provider for a new one
+    (reason.TOO_LARGE, reason.MALFORMED, reason.UNSUPPORTED_ALGORITHM, reason.UNKNOWN_CLAIM, reason.BAD_CLAIM),
+    # 2: this reader does not trust the ticket
+    (reason.UNKNOWN_ISSUER, reason.BAD_SIGNATURE, reason.ISSUER_NOT_ALLOWED, reason.LIFETIME_TOO_LONG, reason.REVOKED),
+    # 3: not now
+    (reason.CLOCK_UNKNOWN, reason.NOT_YET_VALID, reason.EXPIRED, reason.WRONG_DAY),
+    # 4: not here
+    (
+        reason.WRONG_OPERATOR,
+        reason.EXCLUDED_PLACE,
+        reason.WRONG_PLACE,
+        reason.WRONG_EVSE_KIND,
+        reason.METER_SIGNATURE_REQUIRED,
+        reason.ENCRYPTION_REQUIRED,
+        reason.LIMIT_NOT_ENFORCEABLE,
+    ),
+    # 5: used up, or the EVSE is taken
+    (reason.EVSE_BUSY, reason.ALREADY_USED),
+    # 6: something more is needed: the phone, the cable, the operator's yes
+    (
+        reason.HOLDER_PROOF_REQUIRED,
+        reason.HOLDER_PROOF_FAILED,
+        reason.PRESENCE_REQUIRED,
+        reason.ONLINE_VALIDATION_REQUIRED,
+        reason.ONLINE_REFUSED,
+    ),
+)
+
+
+def refused(why):
+    """The pattern for a refusal; seven blinks are the reader's own fault (store, journal, relay)."""
+    for index, group in enumerate(GROUPS):
+        if why in group:
+            return _blinks(_RED, index + 1)
+    return _blinks(_RED, len(GROUPS) + 1)
+
+
+def missing(count):
+    """The pattern for a reader that cannot start: a long red, then blinks that tell which part is missing."""
+    return (_RED + (1500,), _DARK + (400,)) + _blinks(_RED, count) + (_DARK + (600,),)
+
+
+class Indicator:
+    """green, red, buzzer: callables that take 0 or 1; sleep_ms: asyncio's. One `play` interrupts what runs."""
+
+    def __init__(self, green, red, buzzer, sleep_ms):
+        self._outputs = (green, red, buzzer)
+        self._sleep_ms = sleep_ms
+        self._background = READY
+        self._once = None
+        self._changed = False
+        self.shown = None  # the pattern on show now
+
+    def background(self, pattern):
+        """Plays `pattern` round and round whenever nothing else is shown."""
+        if self._background != pattern:
+            self._background = pattern
+            self._changed = True
+
+    def once(self, pattern):
+        """Plays `pattern` one time, at once."""
+        self._once = pattern
+        self._changed = True
+
+    def _show(self, step):
+        for output, level in zip(self._outputs, step):
+            output(level)
+
+    async def run(self):
+        """Plays for ever; looks for a change at least every 50 ms."""
+        while True:
+            self._changed = False
+            pattern, self._once = self._once or self._background, None
+            self.shown = pattern
+            for step in pattern:
+                self._show(step)
+                left_ms = step[3]
+                while left_ms > 0 and not self._changed:
+                    await self._sleep_ms(min(50, left_ms))
+                    left_ms -= 50
+                if self._changed:
+                    break
+
+    def dark(self):
+        self._show(_DARK)
