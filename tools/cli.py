@@ -1,0 +1,81 @@
+"""`python -m tools`: the commands, and what becomes of an error."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from tools import init, inspection, issue
+from tools.problem import Problem
+
+_debug = False
+USAGE = 2  # exit code: the command line, or a file that it names, is at fault
+
+_GUIDE = """Make charging tickets, look into them, and judge them as a reader would.
+
+Start here:
+
+  python -m tools init site
+
+  python -m tools issue --site site > ticket.jws
+
+  python -m tools inspect ticket.jws
+
+  python -m tools verify --site site ticket.jws
+"""
+
+app = typer.Typer(
+    name="python -m tools",
+    help=_GUIDE,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(epilog=init.EXAMPLES)(init.init)
+app.command(epilog=issue.EXAMPLES)(issue.issue)
+app.command(epilog=inspection.EXAMPLES)(inspection.inspect)
+
+
+@app.callback()
+def _settings(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
+    global _debug
+    _debug = debug
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code: errors become one line on stderr, never a traceback."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = app(arguments or ["--help"], standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except Problem as problem:
+        if _debug:
+            raise
+        return _complain(str(problem), USAGE)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else app.info.name
+        return _complain(
+            f"{error.format_message().replace('Value error, ', '').rstrip('.')}; see `{path} --help`", USAGE
+        )
+    except BrokenPipeError:
+        # whoever read our output went away: nothing is wrong, and nothing more can be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("stopped", 130)
+    except Exception as error:
+        if _debug:
+            raise
+        told = f"{type(error).__name__}: {error}".splitlines()[0]
+        return _complain(f"internal fault ({told}); run `python -m tools --debug …` and report what it shows", USAGE)
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"error: {text}", file=sys.stderr)
+    return code

@@ -1,0 +1,154 @@
+"""`init`: a new site directory, with its keys and a site.toml that explains itself."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tools import site_schema
+from tools.keys import new_key, reason, write_private
+from tools.problem import Problem
+from tools.site import BUNDLE, CONFIG, Site
+from tools.terminal import say
+from tools.zones import zone
+
+_PRIVATE = ("root.jwk", "issuer.jwk", "driver.jwk")
+
+_TEMPLATE = """\
+# A charging station's ticket reader: who it is, whom it believes, how it behaves.
+# `python -m tools verify --site DIR` judges by this file, `provision` brings it to a board.
+# Ids are compared without case; separators (*) matter only where both sides have them.
+
+operator = {operator}
+pool = {pool}
+station = {station}
+reader = "reader-1"  # this reader's name, unique per operator, at most 32 characters
+timezone = {timezone}  # whose Monday a ticket's daysOfWeek means
+
+accept_clock_floor = false  # true: grant although only a lower bound of the time is known (tickets may have ended)
+meter_signs = false  # true: the station's meter signs its values, as some tickets demand
+pass_unenforced = false  # true: grant tickets with limits that this station cannot enforce
+max_duration_min = 480  # the longest charging session, in minutes, whatever a ticket allows
+cooldown_ms = 3000  # the same ticket is not read again for so long
+
+# One to three charging points, each AC or DC.
+{evses}
+[nfc]
+bus = "hsu"  # how the PN532 is wired: hsu is its UART
+
+[relay]
+kind = "gpio"  # who closes the contactor: gpio is one enable pin for each EVSE
+
+[trust]
+# valid_for = "90d"  # the reader stops believing a trust bundle that old; without it bundles do not end
+revoked_keys = []  # kids of issuers whose tickets are refused from now on
+retired_roots = []  # kids of roots that must never be believed again
+
+# A single ticket is revoked like this:
+# [[trust.revoked_ticket]]
+# provider = {provider}
+# id = "the ticket's id"
+
+# Who may sign trust bundles. Two while one takes over from the other. The private key is in root.jwk: guard it.
+[[root]]
+kid = "{root[kid]}"
+x = "{root[x]}"
+
+# Who may sign tickets, and how far. The private key of this one is in issuer.jwk; a provider sends you only kid and x.
+[[issuer]]
+kid = "{issuer[kid]}"
+x = "{issuer[x]}"
+providers = [{provider}]  # whose tickets this key signs
+valid_from = "2020-01-01T00:00:00Z"  # narrow this to when the key is to be used
+valid_until = "2100-01-01T00:00:00Z"
+max_lifetime = "31d"  # the longest that one of its tickets may live
+places = [{operator}]  # operators, pools, stations or EVSEs that its tickets may open
+# limits = {{ maxEnergy = 50000, maxPower = 22000, maxCurrent = 32, maxDuration = 240 }}  # Wh, W, A, minutes
+"""
+
+EXAMPLES = """Examples:
+
+  python -m tools init site
+
+  python -m tools init site --operator 'DE*GEF' --evse 'DE*GEF*E1*1=AC' --evse 'DE*GEF*E1*2=DC' --provider DE-XYZ
+"""
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The directory to make; existing ones are kept.")],
+    operator: Annotated[str, typer.Option(help="Who runs the station: CC*OOO.")] = "DE*ABC",
+    pool: Annotated[str, typer.Option(help="Its charging pool.", show_default="OPERATOR*P1")] = "",
+    station: Annotated[str, typer.Option(help="The station.", show_default="OPERATOR*S1")] = "",
+    evse: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID=AC|DC", help="A charging point and its kind; up to three.", show_default="OPERATOR*E1*1=AC"
+        ),
+    ] = None,
+    provider: Annotated[str, typer.Option(help="Whose tickets issuer.jwk may sign: CC-PPP.")] = "DE-XYZ",
+    timezone: Annotated[str, typer.Option(help="IANA zone of the station.")] = "Europe/Berlin",
+    force: Annotated[bool, typer.Option("--force", help="Replace site.toml AND ALL KEYS that are there.")] = False,
+):
+    """Make a site: a directory with site.toml and the keys of operator, issuer and driver."""
+    _demand(operator, "--operator", "operator")
+    base = operator if "*" in operator else f"{operator[:2]}*{operator[2:]}"
+    pool, station = pool or f"{base}*P1", station or f"{base}*S1"
+    _demand(pool, "--pool", "pool")
+    _demand(station, "--station", "station")
+    _demand(provider, "--provider", "provider")
+    zone(timezone)
+    evses = [_evse(text) for text in evse or [f"{base}*E1*1=AC"]]
+    _refuse_to_overwrite(folder, force)
+    keys = {name: new_key() for name in _PRIVATE}
+    text = _TEMPLATE.format(
+        operator=json.dumps(operator),
+        pool=json.dumps(pool),
+        station=json.dumps(station),
+        timezone=json.dumps(timezone),
+        provider=json.dumps(provider),
+        evses="".join(f'[[evse]]\nid = {json.dumps(id)}\nkind = "{kind}"\n\n' for id, kind in evses),
+        root=keys["root.jwk"],
+        issuer=keys["issuer.jwk"],
+    )
+    site_schema.read(text, folder / CONFIG)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if force:
+            # versions of bundles under the old root mean nothing to the new one
+            (folder / BUNDLE).unlink(missing_ok=True)
+        for name, key in keys.items():
+            write_private(folder / name, json.dumps(key, indent=2).encode() + b"\n", replace=force)
+        (folder / CONFIG).write_text(text, "utf-8")
+    except OSError as error:
+        raise Problem(f"cannot write the site {folder}: {reason(error)}") from None
+    site = Site.load(folder)
+    say(f"Made the site {folder}: {', '.join(site.evse_ids)}")
+    say(f"  {CONFIG:11} what to edit; it explains itself")
+    say("  root.jwk    signs whom the reader trusts: keep it secret, and a copy elsewhere")
+    say("  issuer.jwk  signs tickets: keep it secret")
+    say("  driver.jwk  a driver's key, to try tickets that name their holder")
+    say(
+        f"Next: python -m tools issue --site {folder} > ticket.jws && python -m tools verify --site {folder} ticket.jws"
+    )
+
+
+def _demand(value: str, option: str, kind: str) -> None:
+    if not site_schema.is_id(kind, value):
+        raise Problem(f"{option} {value!r} will not do; write {site_schema.EXAMPLES[kind]}")
+
+
+def _evse(text: str) -> tuple[str, str]:
+    id, _, kind = text.rpartition("=")
+    if kind.upper() not in ("AC", "DC") or not id:
+        raise Problem(f"--evse {text!r} will not do; write the id, = and AC or DC, such as 'DE*ABC*E1*1=AC'")
+    _demand(id, "--evse", "evse")
+    return id, kind.upper()
+
+
+def _refuse_to_overwrite(folder: Path, force: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise Problem(f"{folder} is a file; name a directory to make")
+    there = [name for name in (CONFIG, *_PRIVATE) if (folder / name).exists()]
+    if there and not force:
+        raise Problem(f"{folder} already has {', '.join(there)}; name another directory, or add --force to lose them")

@@ -1,0 +1,5 @@
+"""What goes wrong at a command line, in words for the person at the keyboard."""
+
+
+class Problem(Exception):
+    """One line that says what is wrong and what to do about it. Ends a command with exit code 2."""
