@@ -33,7 +33,7 @@ def message(nonce, reader_id, evse_id, code, ticket, channel=NO_CHANNEL):
 
 
 class Proof:
-    """A holder's answer to one HELLO. nonce, code and channel are what this reader sent or shows, never what came back."""
+    """A holder's answer to one HELLO. nonce, code, channel are what this reader sent or shows, never what came back."""
 
     def __init__(self, nonce, code, signature, channel=NO_CHANNEL):
         self.nonce = nonce

@@ -23,7 +23,6 @@ from store.files import Fault, Full
 from store.floor import Floor
 from store.journal import Journal
 from store.ledger import Ledger
-from store.slots import Slots
 from trust.issuers import Trust, TrustError
 
 _LOOP_MS = const(100)

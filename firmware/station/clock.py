@@ -48,7 +48,7 @@ class Clock:
         return True
 
     def keep_floor(self):
-        """Stores how late it is, so that a power cut does not take the clock back. Only a set clock may move the floor."""
+        """Stores how late it is, so that a power cut does not take the clock back. Only a set clock moves the floor."""
         self.service()
         if self.state == SET:
             self._floor.rise(self._now_ms // 1000)

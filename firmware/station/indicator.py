@@ -1,4 +1,5 @@
-"""What a driver sees and hears. A pattern is a row of steps (green, red, buzzer, milliseconds), played once or round and round.
+"""What a driver sees and hears. A pattern is a row of steps (green, red, buzzer, milliseconds), played once or again and
+again.
 
 Refusals blink red in groups that a driver can count: see GROUPS.
 """

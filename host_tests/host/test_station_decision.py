@@ -7,13 +7,13 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import OKPKey
+
 from present.presentation import Presentation
 from present.proof import Proof, message
 from station.config import Site
 from station.decision import Decision
 from store import ledger as ledger_store
 from store.files import Fault, Full
-
 from tools.signing import sign_jws
 
 NOW_MS = 1_795_348_800_000  # 2026-11-22T12:00:00Z, a Sunday

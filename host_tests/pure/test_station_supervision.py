@@ -17,9 +17,9 @@ class Memory:
         self.kept = kept
 
     def __call__(self, data=None):
-        if data is None:
-            return self.kept
-        self.kept = data
+        if data is not None:
+            self.kept = data
+        return self.kept
 
 
 class Floor:
