@@ -1,7 +1,6 @@
 """Who may import whom in the firmware, and that hardware is named only where the firmware is put together."""
 
 import ast
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,22 +112,24 @@ def test_every_room_of_the_firmware_is_known():
         ("station/planted.py", "import main", "imports main"),
         ("station/planted.py", "from ..nfc import frames", "by dots"),
         ("nfc/planted.py", "machine = __import__('machine')", "indirectly by __import__"),
-        ("nfc/planted.py", "import sys\nsys.modules['machine']", "indirectly by modules"),
-        ("nfc/planted.py", "import importlib\nimportlib.import_module('mach' + 'ine')", "indirectly by import_module"),
+        ("nfc/planted.py", "import sys as s\ns.modules['machine']", "indirectly by modules"),
+        (
+            "nfc/planted.py",
+            "from json import import_module\nimport_module('mach' + 'ine')",
+            "indirectly by import_module",
+        ),
         ("nfc/planted.py", "exec('import machine')", "indirectly by exec"),
         ("ticket/planted.py", "import dataclasses", "neither ours nor in the standard library"),
         ("led/planted.py", "x = 1", "no arrows are known for led"),
     ],
 )
 def test_a_planted_offence_is_found(tmp_path, place, planted, complaint):
-    firmware = shutil.copytree(FIRMWARE, tmp_path / "firmware")
-    before = offences(firmware)
-    file = firmware / place
+    file = tmp_path / place
     file.parent.mkdir(exist_ok=True)
-    file.write_text((file.read_text() if file.exists() else "") + "\n" + planted + "\n")
-    added = [line for line in offences(firmware) if line not in before]
-    assert len(added) >= 1
-    assert any(complaint in line and line.startswith(place) for line in added)
+    file.write_text("import json\n" + planted + "\n")
+    (found,) = offences(tmp_path)
+    assert found.startswith(place)
+    assert complaint in found
 
 
 def test_hardware_is_allowed_where_the_firmware_is_put_together(tmp_path):

@@ -91,27 +91,27 @@ class PureFile(pytest.File):
     def collect(self):
         tree = ast.parse(self.path.read_bytes(), str(self.path))
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-        names = [n.name for n in tree.body if isinstance(n, kinds) and n.name.startswith("test")]
-        repeated = {name for name in names if names.count(name) > 1}
-        if repeated:
+        found = [(n.name, n.lineno) for n in tree.body if isinstance(n, kinds) and n.name.startswith("test_")]
+        names = [name for name, _ in found]
+        if repeated := {name for name in names if names.count(name) > 1}:
             raise self.CollectError(f"{self.path.name}: defined twice: {', '.join(sorted(repeated))}")
         for interpreter in INTERPRETERS:
-            yield Interpreter.from_parent(self, name=interpreter, names=names)
+            yield Interpreter.from_parent(self, name=interpreter, found=found)
 
 
 class Interpreter(pytest.Collector):
     """The tests of one file on one interpreter."""
 
-    def __init__(self, *, names, **rest):
+    def __init__(self, *, found: list[tuple[str, int]], **rest):
         super().__init__(**rest)
-        self.names = names
+        self.found = found
         self.run: Run | None = None
         if reason := why_not(self.name):
             self.add_marker(pytest.mark.skip(reason=reason))
 
     def collect(self):
-        for name in self.names:
-            yield PureItem.from_parent(self, name=name)
+        for name, line in self.found:
+            yield PureItem.from_parent(self, name=name, line=line)
 
     def setup(self):
         wanted = [item.name for item in self.session.items if item.parent is self]
@@ -129,6 +129,10 @@ class PureFailure(Exception):
 class PureItem(pytest.Item):
     """One test function on one interpreter."""
 
+    def __init__(self, *, line: int, **rest):
+        super().__init__(**rest)
+        self.line = line  # of its definition, from 1
+
     def runtest(self):
         assert isinstance(self.parent, Interpreter) and self.parent.run
         verdict, text = self.parent.run.result(self.name)
@@ -143,7 +147,7 @@ class PureItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self):
-        return self.path, None, f"{self.parent.name if self.parent else ''}::{self.name}"
+        return self.path, self.line - 1, f"{self.parent.name if self.parent else ''}::{self.name}"
 
 
 class Run:
