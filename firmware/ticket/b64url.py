@@ -16,6 +16,8 @@ def decode(text):
     """base64url as bytes -> bytes, or None if `text` is not exactly what `encode` gives for some value."""
     try:
         data = a2b_base64(text.replace(b"-", b"+").replace(b"_", b"/") + b"==="[: -len(text) % 4])
-    except ValueError:
+    except MemoryError:
+        raise
+    except Exception:  # a ValueError where binascii is C, and just this from micropython-lib's, written in Python
         return None
     return data if encode(data) == text else None

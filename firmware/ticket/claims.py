@@ -84,7 +84,7 @@ def _exactly(members, name, wanted):
     return type(members.get(name)) is int and members[name] == wanted
 
 
-def _price(value, cwt, _):
+def price(value, cwt, _):
     if cwt:
         if type(value) is not list or len(value) != 2:
             return None
@@ -149,7 +149,7 @@ TABLE = (
     ("maxPower", 11, False, _integer, None),
     ("maxCurrent", 12, False, _integer, None),
     ("maxDuration", 13, False, _integer, None),
-    ("maxPrice", 14, False, _price, None),
+    ("maxPrice", 14, False, price, None),
     ("daysOfWeek", 15, False, _each, (_word, DAYS)),
     ("smartChargingMode", 18, False, _word, SMART_CHARGING_MODE),
     ("meterValueSignatures", 19, False, _word, METER_VALUE_SIGNATURES),

@@ -1,0 +1,107 @@
+"""The signed trust bundle: which issuer keys a reader believes, within what bounds, and what has been revoked.
+
+Payload: `version` (1 to 2^31 - 1), `created`, `issuers`, and at will `notAfter`, `retiredRoots` (kids), `revokedKeys`
+(kids of issuers), `revokedTickets` ([{providerId, id}]). See signed.py for the envelope and issuers.py for an issuer.
+"""
+
+from crypto import ed25519
+from ticket import rules
+from ticket.verdict import BAD_CLAIM, UNKNOWN_ISSUER, Refused
+from trust import issuers, signed
+
+# What `judge` says of a bundle that is offered.
+ACCEPTED = "ACCEPTED"
+RETIRED_ROOT = "RETIRED_ROOT"  # signed by a root that the present bundle retires
+FORGETS_RETIRED_ROOT = "FORGETS_RETIRED_ROOT"  # would bring a retired root back
+OLD_VERSION = "OLD_VERSION"
+ENDED = "ENDED"
+
+
+class Bundle:
+    """What a bundle says. `issuers` by kid; `retired_roots` and `revoked_keys` sets of kids; `revoked_tickets` a set of
+    ticket keys (rules.ticket_key); `not_after_ms` None without an end; `root` the kid that signed it.
+    """
+
+    def __init__(self, root, values):
+        self.root = root
+        self.version = values["version"]
+        self.created_ms = values["created"]
+        self.not_after_ms = values["notAfter"]
+        self.issuers = {issuer.kid: issuer for issuer in values["issuers"]}
+        self.retired_roots = set(values["retiredRoots"] or ())
+        self.revoked_keys = set(values["revokedKeys"] or ())
+        self.revoked_tickets = set(values["revokedTickets"] or ())
+
+    def ended(self, now_ms):
+        """Whether the bundle's own end has come; at an unknown time (None) the rules of the clock decide, so not."""
+        return self.not_after_ms is not None and now_ms is not None and now_ms >= self.not_after_ms
+
+    def issuer(self, kid, now_ms, ignore_end=False):
+        """The Issuer of a ticket's `kid`, valid at `now_ms` (None: unknown time). Raises Refused(UNKNOWN_ISSUER).
+
+        `ignore_end`: the site has opted out of the bundle's own end.
+        """
+        if not ignore_end and self.ended(now_ms):
+            raise Refused(UNKNOWN_ISSUER, "bundle ended")
+        found = self.issuers.get(kid)
+        if found is None or not found.valid_at(now_ms):
+            raise Refused(UNKNOWN_ISSUER, kid)
+        return found
+
+    def revokes(self, kid, claims):
+        """Whether the issuer's key or the ticket is revoked."""
+        return kid in self.revoked_keys or rules.ledger_key(claims) in self.revoked_tickets
+
+
+def read(token, roots, verify=ed25519.verify):
+    """bytes -> Bundle, signed by one of `roots` {kid: public key}. Raises Refused, see signed.py."""
+    return parse(signed.verified(token, signed.BUNDLE, roots, verify=verify))
+
+
+def parse(envelope):
+    """Envelope of a bundle (signed.envelope), its signature checked -> Bundle. Raises Refused."""
+    values = signed.take(signed.members(envelope), _SCHEMA)
+    if len({issuer.kid for issuer in values["issuers"]}) != len(values["issuers"]):
+        raise Refused(BAD_CLAIM, "kid")
+    # A root that retires itself would leave a bundle that nobody may believe at the next start.
+    if envelope.kid in (values["retiredRoots"] or ()):
+        raise Refused(BAD_CLAIM, "retiredRoots")
+    return Bundle(envelope.kid, values)
+
+
+def judge(present, offered, roots, now_ms, ignore_end=False):
+    """Whether `offered` may take the place of `present` (None where there is none yet): ACCEPTED, or why not.
+
+    Versions rise, except that a bundle which newly retires another of this reader's `roots` is taken whatever its
+    version: else a stolen root could close the door behind it with the highest version. `now_ms` None: unknown time.
+    """
+    if not ignore_end and offered.ended(now_ms):
+        return ENDED
+    if present is None:
+        return ACCEPTED
+    if offered.root in present.retired_roots:
+        return RETIRED_ROOT
+    for kid in present.retired_roots:
+        if kid not in offered.retired_roots:
+            return FORGETS_RETIRED_ROOT
+    newly = [kid for kid in offered.retired_roots if kid in roots and kid not in present.retired_roots]
+    return ACCEPTED if newly or offered.version > present.version else OLD_VERSION
+
+
+_REVOKED_TICKET = (("providerId", True, issuers.provider), ("id", True, signed.text))
+
+
+def _revoked_ticket(found):
+    values = signed.take(found, _REVOKED_TICKET)
+    return rules.ticket_key(values["providerId"], values["id"])
+
+
+_SCHEMA = (
+    ("version", True, signed.positive),
+    ("created", True, signed.time_ms),
+    ("notAfter", False, signed.time_ms),
+    ("issuers", True, signed.list_of(issuers.parse)),
+    ("retiredRoots", False, signed.list_of(signed.text)),
+    ("revokedKeys", False, signed.list_of(signed.text)),
+    ("revokedTickets", False, signed.list_of(_revoked_ticket)),
+)

@@ -1,0 +1,94 @@
+"""Issuer keys: what each may sign, and when it is valid. The rules that hold tickets to it are in ticket/rules.py."""
+
+from ticket import scope
+from ticket.claims import MAX_INTEGER, price
+from ticket.verdict import BAD_CLAIM, Refused
+from trust import signed
+
+LIMITS = ("maxEnergy", "maxPower", "maxCurrent", "maxDuration")
+
+
+class Issuer:
+    """One key and its bounds.
+
+    `public_key` 32 bytes; `providers` the provider ids that it may sign for; valid from `not_before_ms` until before
+    `not_after_ms`; no ticket of it lives longer than `max_lifetime_s`; `places` ids of operators, pools, stations or
+    EVSEs that its tickets open, None for all; `limits` by their JSON names, `maxPrice` as (amount, currency); `table`
+    what makes checking its signatures faster, None without, set by whoever loads it.
+    """
+
+    def __init__(
+        self, kid, public_key, providers, not_before_ms, not_after_ms, max_lifetime_s, places=None, limits=None
+    ):
+        self.kid = kid
+        self.public_key = public_key
+        self.providers = providers
+        self.not_before_ms = not_before_ms
+        self.not_after_ms = not_after_ms
+        self.max_lifetime_s = max_lifetime_s
+        self.places = places
+        self.limits = limits or {}
+        self.table = None
+
+    def valid_at(self, now_ms):
+        """Whether the key is valid at a time; at an unknown time (None) the rules of the clock decide, so it is."""
+        return now_ms is None or self.not_before_ms <= now_ms < self.not_after_ms
+
+
+def parse(found):
+    """A member of the bundle's `issuers` -> Issuer. Raises Refused: UNKNOWN_CLAIM, BAD_CLAIM."""
+    values = signed.take(found, _SCHEMA)
+    if values["notBefore"] >= values["notAfter"]:
+        raise Refused(BAD_CLAIM, "notAfter")
+    return Issuer(
+        values["kid"],
+        values["x"],
+        values["providers"],
+        values["notBefore"],
+        values["notAfter"],
+        values["maxLifetime"],
+        values["places"],
+        values["limits"],
+    )
+
+
+def provider(value):
+    """A provider id."""
+    return value if type(value) is str and scope.parse(scope.PROVIDER, value) else None
+
+
+def _place(value):
+    return value if type(value) is str and scope.kind_of(value) else None
+
+
+def _some(kind):
+    """A list of at least one: an empty one would read as a bound that nobody wrote."""
+    listed = signed.list_of(kind)
+    return lambda values: listed(values) or None
+
+
+def _limit(value):
+    return value if type(value) is int and 0 <= value <= MAX_INTEGER else None
+
+
+def _price(value):
+    return None if type(value) is not dict or len(value) != 2 else price(value, False, None)
+
+
+def _limits(value):
+    if type(value) is not dict:
+        return None
+    values = signed.take(value, [(name, False, _limit) for name in LIMITS] + [("maxPrice", False, _price)])
+    return {name: values[name] for name in values if values[name] is not None}
+
+
+_SCHEMA = (
+    ("kid", True, signed.text),
+    ("x", True, signed.bytes32),
+    ("providers", True, _some(provider)),
+    ("notBefore", True, signed.time_ms),
+    ("notAfter", True, signed.time_ms),
+    ("maxLifetime", True, signed.positive),
+    ("places", False, _some(_place)),
+    ("limits", False, _limits),
+)
