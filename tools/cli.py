@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from tools import init, inspection, issue
+from tools import bundle, init, inspection, issue, problem, verify
 from tools.problem import Problem
 
-_debug = False
 USAGE = 2  # exit code: the command line, or a file that it names, is at fault
 
 _GUIDE = """Make charging tickets, look into them, and judge them as a reader would.
@@ -36,14 +35,15 @@ app = typer.Typer(
 app.command(epilog=init.EXAMPLES)(init.init)
 app.command(epilog=issue.EXAMPLES)(issue.issue)
 app.command(epilog=inspection.EXAMPLES)(inspection.inspect)
+app.command(epilog=verify.EXAMPLES)(verify.verify)
+app.add_typer(bundle.app, name="bundle")
 
 
 @app.callback()
 def _settings(
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> None:
-    global _debug
-    _debug = debug
+    problem.debugging = debug
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,11 +53,13 @@ def main(arguments: list[str] | None = None) -> int:
         code = app(arguments or ["--help"], standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except Problem as problem:
-        if _debug:
+    except Problem as wrong:
+        if problem.debugging:
             raise
-        return _complain(str(problem), USAGE)
+        return _complain(str(wrong), USAGE)
     except typer.TyperException as error:
+        if not error.format_message():
+            return USAGE  # a group without a command, whose help has been shown
         context = getattr(error, "ctx", None)
         path = context.command_path if context else app.info.name
         return _complain(
@@ -70,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _complain("stopped", 130)
     except Exception as error:
-        if _debug:
+        if problem.debugging:
             raise
         told = f"{type(error).__name__}: {error}".splitlines()[0]
         return _complain(f"internal fault ({told}); run `python -m tools --debug …` and report what it shows", USAGE)

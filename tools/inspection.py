@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tools import cwt_claims, ticket_file
 from tools.options import AS_JSON, TICKET
-from tools.terminal import answers, say
+from tools.terminal import answers, printable, say
 
 EXAMPLES = """Examples:
 
@@ -153,10 +153,9 @@ def _show(found: dict) -> None:
 
 
 def _plain(value, unit: str = "") -> Text:
-    """A value on the screen: texts as they are, all else as JSON, and nothing that a terminal would obey."""
+    """A value on the screen: texts as they are, all else as JSON."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_as_text)
-    safe = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
-    return Text(f"{safe} {unit}".rstrip())
+    return Text(f"{printable(text)} {unit}".rstrip())
 
 
 def _as_text(value) -> str:

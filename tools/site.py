@@ -5,19 +5,22 @@ import os
 import secrets
 from pathlib import Path
 
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import OKPKey
+from joserfc.jws import extract_compact
 
+from station.config import ConfigError
+from station.config import Site as DeviceSite
+from ticket.verdict import Refused
 from tools import site_schema
 from tools.keys import load_key, reason, write_private
 from tools.problem import Problem
 from tools.signing import BUNDLE_TYPE, sign_jws
 from tools.units import duration_s, epoch_ms, instant_ms, wire_time
 from tools.zones import offsets
+from trust import bundle
 
 CONFIG = "site.toml"
 BUNDLE = "trust.jws"
+ROOT_KEY = "root.jwk"
 JOURNAL_KEY_BYTES = 32
 _UNCOUNTED = ("version", "created", "notAfter")  # members that say when a bundle was made, not whom it trusts
 
@@ -93,59 +96,74 @@ class Site:
         The one in `trust.jws` where it still does; else a new one, one version up, signed by root.jwk and kept there
         (unless `keep` is false). Raises Problem where one has to be made and root.jwk is not here.
         """
-        path = self.folder / BUNDLE
-        kept = self._kept_bundle(path)
-        payload = self.trust_payload()
-        same = kept and {name: value for name, value in kept[1].items() if name not in _UNCOUNTED} == payload
-        if kept and same and not self._due(kept[1]):
+        kept = self.kept_bundle()
+        if kept and self._still_says(kept[1]):
             return kept[0]
-        version = kept[1]["version"] + 1 if kept else 1
-        signed = self.sign_bundle({"version": version, **payload})
+        signed = self.sign_bundle(self.next_payload(), load_key(self.folder / ROOT_KEY, private=True))
         if keep:
-            part = path.with_suffix(".part")
-            part.write_bytes(signed)
-            part.replace(path)
+            self.keep_bundle(signed)
         return signed
 
-    def sign_bundle(self, payload: dict) -> bytes:
-        """A bundle with that payload, its time of making and the site's validity put in, signed by root.jwk."""
-        root = load_key(self.folder / "root.jwk", private=True)
-        if (root["kid"], root["x"]) not in [(entry["kid"], entry["x"]) for entry in self.content["root"]]:
-            raise Problem(
-                f"{self.folder}: root.jwk is none of the roots in {CONFIG}; put the [[root]] of that key there"
-            )
+    def next_payload(self) -> dict:
+        """The payload of a new bundle: one version above the kept one, made now, with the site's validity."""
+        kept = self.kept_bundle()
         now_ms = epoch_ms() // 1000 * 1000
-        times = {"created": wire_time(now_ms)}
+        payload = {"version": kept[1]["version"] + 1 if kept else 1, "created": wire_time(now_ms)}
         valid_for = self.content.get("trust", {}).get("valid_for")
         if valid_for:
-            times["notAfter"] = wire_time(now_ms + 1000 * duration_s(valid_for))
-        body = json.dumps({**payload, **times}, separators=(",", ":"), ensure_ascii=False).encode()
-        return sign_jws(body, root, BUNDLE_TYPE)
+            payload["notAfter"] = wire_time(now_ms + 1000 * duration_s(valid_for))
+        return {**payload, **self.trust_payload()}
 
-    def _kept_bundle(self, path: Path) -> tuple[bytes, dict] | None:
-        """The bundle in the site directory and its payload, None where there is none; Problem where it is not ours."""
+    def sign_bundle(self, payload: dict, root: dict) -> bytes:
+        """The bundle with that payload, signed by a root's private JWK, as this site's reader takes it, or Problem."""
+        signed = sign_jws(json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode(), root, BUNDLE_TYPE)
+        self.read_bundle(signed)
+        return signed
+
+    def read_bundle(self, signed: bytes) -> bundle.Bundle:
+        """What the reader takes a bundle for, by the firmware's own code. Raises Problem for what it refuses."""
+        try:
+            return bundle.read(signed, DeviceSite(self.device_config()).roots)
+        except ConfigError as error:
+            raise Problem(f"{self.folder / CONFIG}: no reader would take {error}; put that member right") from None
+        except Refused as refused:
+            detail = f" ({refused.detail})" if refused.detail else ""
+            remedy = "it must be signed by a [[root]] of site.toml and at most 16 KB long"
+            raise Problem(f"the reader would refuse this bundle: {refused.reason}{detail}; {remedy}") from None
+
+    def keep_bundle(self, signed: bytes) -> None:
+        """Makes this the site's bundle, whole or not at all."""
+        path = self.folder / BUNDLE
+        part = path.with_suffix(".part")
+        try:
+            part.write_bytes(signed + b"\n")
+            part.replace(path)
+        except OSError as error:
+            raise Problem(f"cannot write {path}: {reason(error)}") from None
+
+    def kept_bundle(self) -> tuple[bytes, dict] | None:
+        """The bundle in the site directory and its payload; None if there is none. Problem if it is not ours."""
+        path = self.folder / BUNDLE
         try:
             signed = path.read_bytes().strip()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise Problem(f"cannot read {path}: {reason(error)}") from None
-        for root in self.content["root"]:
-            key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": root["x"]})
-            try:
-                payload = json.loads(jws.deserialize_compact(signed, key, algorithms=["Ed25519"]).payload)
-                if isinstance(payload["version"], int):
-                    return signed, payload
-            except (JoseError, ValueError, TypeError, KeyError):
-                continue
-        raise Problem(f"{path} is no bundle signed by a root of {CONFIG}; delete it, and a new one is made")
+        try:
+            self.read_bundle(signed)
+        except Problem as problem:
+            raise Problem(f"{path}: {problem}; or delete it, and a new one is made") from None
+        return signed, json.loads(extract_compact(signed).payload)
 
-    def _due(self, payload: dict) -> bool:
-        """Whether a kept bundle should be made anew: its validity differs from the site's, or half of it is over."""
+    def _still_says(self, payload: dict) -> bool:
+        """Whether a bundle says what site.toml says, and is not so old that half of its validity is over."""
+        if {name: value for name, value in payload.items() if name not in _UNCOUNTED} != self.trust_payload():
+            return False
         valid_for = self.content.get("trust", {}).get("valid_for")
         if "notAfter" not in payload or not valid_for:
-            return ("notAfter" in payload) != bool(valid_for)
-        return instant_ms(payload["notAfter"]) - epoch_ms() < 500 * duration_s(valid_for)
+            return ("notAfter" in payload) == bool(valid_for)
+        return instant_ms(payload["notAfter"]) - epoch_ms() >= 500 * duration_s(valid_for)
 
     def provision_files(self) -> dict[str, bytes]:
         """What this site's reader is given: {path on the device: content}."""

@@ -9,7 +9,9 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.exceptions import best_match
 
+from station.config import LONGEST_SESSION_MIN
 from ticket import scope
+from ticket.claims import decimal
 from tools.problem import Problem
 from tools.units import duration_s, instant_ms
 from tools.zones import zone
@@ -46,6 +48,7 @@ _format("place", _is_place)
 _format("instant", lambda text: instant_ms(text) >= 0)
 _format("duration", lambda text: duration_s(text) > 0)
 _format("zone", zone)
+_format("amount", decimal)
 _format("kid", lambda text: 1 <= len(text.encode()) <= 64)
 _format("reader", re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}").fullmatch)
 
@@ -60,6 +63,7 @@ EXAMPLES = {
     "instant": 'a UTC time such as "2026-11-22T12:00:00Z"',
     "duration": 'a duration such as "24h" or "7d"',
     "zone": "an IANA time zone such as Europe/Berlin",
+    "amount": 'an amount as text, such as "20.00"',
     "kid": "a key id of 1 to 64 bytes",
     "reader": "a name of 1 to 32 letters, digits, . _ or -, unique per operator",
 }
@@ -86,7 +90,12 @@ def _list(items: dict, **bounds) -> dict:
 _YES_NO = {"type": "boolean", "remedy": "true or false"}
 _LIMIT = _whole(0, 2**31 - 1)
 
-LIMITS = _table([], maxEnergy=_LIMIT, maxPower=_LIMIT, maxCurrent=_LIMIT, maxDuration=_LIMIT)
+_PRICE = _table(
+    ["amount", "currency"],
+    amount=_text("amount"),
+    currency={"type": "string", "pattern": "^[A-Z]{3}$", "remedy": 'a currency of ISO 4217, such as "EUR"'},
+)
+LIMITS = _table([], maxEnergy=_LIMIT, maxPower=_LIMIT, maxCurrent=_LIMIT, maxDuration=_LIMIT, maxPrice=_PRICE)
 
 SCHEMA = _table(
     ["operator", "pool", "station", "reader", "timezone", "evse", "root", "issuer", "nfc", "relay"],
@@ -98,7 +107,7 @@ SCHEMA = _table(
     accept_clock_floor=_YES_NO,
     meter_signs=_YES_NO,
     pass_unenforced=_YES_NO,
-    max_duration_min=_whole(1, 7 * 24 * 60),
+    max_duration_min=_whole(1, LONGEST_SESSION_MIN),
     cooldown_ms=_whole(0, 60_000),
     nfc=_table(["bus"], bus={"enum": ["hsu"], "remedy": '"hsu", the bus that this reader drives'}),
     relay=_table(["kind"], kind={"enum": ["gpio"], "remedy": '"gpio", the relay that this reader drives'}),

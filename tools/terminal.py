@@ -13,3 +13,8 @@ def answers() -> Console:
 def say(text: str) -> None:
     """A message."""
     print(text, file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """A text that came from outside, with nothing in it that a terminal would obey."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
