@@ -12,6 +12,7 @@ import os
 import selectors
 import time
 import tty
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -23,9 +24,16 @@ class Stalled(RuntimeError):
 
 
 class Board(Protocol):
-    """What the world must know of a board: whether it waits for time or input, or is computing."""
+    """What the world must know of a board."""
 
-    waiting: bool
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for time or input (or is off); else it is computing."""
+        ...
+
+    def silent(self) -> None:
+        """Called when a computing board has not been heard of for a while on the wall."""
+        ...
 
 
 class Timer:
@@ -50,6 +58,7 @@ class World:
 
     def __init__(self, pace: str = "virtual"):
         self.boards: list[Board] = []
+        self._runnable: deque[tuple[Board, Callable[[], None]]] = deque()
         self._timers: list[Timer] = []
         self._sequence = 0
         self._selector = selectors.DefaultSelector()
@@ -80,9 +89,26 @@ class World:
         return self._now_us
 
     def advance_to(self, now_us: int) -> None:
-        """Moves a virtual clock forward to what a computing board says has passed; never back."""
+        """Moves a virtual clock forward to what a computing board says has passed; never back.
+
+        What is due until then happens first, each at its own time, as if it had run beside the board.
+        """
         if self._pace == "virtual" and now_us > self._now_us:
-            self._now_us = now_us
+            self._run_due(now_us, False)
+            self._now_us = max(self._now_us, now_us)
+
+    def resume(self, board: Board, go: Callable[[], None]) -> None:
+        """Lets `board` compute by calling `go`: now, or with virtual pace when no other board computes.
+
+        One board at a time is what makes runs of several boards the same every time.
+        """
+        if self._pace == "real" or not (self._runnable or self._computing()):
+            go()
+        else:
+            self._runnable.append((board, go))
+
+    def _computing(self) -> bool:
+        return any(not board.waiting for board in self.boards)
 
     def call_later(self, delay_us: int, call: Callable[[], None]) -> Timer:
         self._sequence += 1
@@ -92,7 +118,13 @@ class World:
 
     def add_reader(self, fd: int, call: Callable[[], None]) -> None:
         """Calls `call` whenever `fd` can be read."""
-        self._selector.register(fd, selectors.EVENT_READ, call)
+        self._selector.register(fd, selectors.EVENT_READ, [call, None])
+
+    def when_writable(self, fd: int, call: Callable[[], None]) -> None:
+        """Calls `call` once, when `fd` (which has a reader) can be written."""
+        key = self._selector.get_key(fd)
+        key.data[1] = call
+        self._selector.modify(fd, selectors.EVENT_READ | selectors.EVENT_WRITE, key.data)
 
     def remove_reader(self, fd: int) -> None:
         self._selector.unregister(fd)
@@ -102,37 +134,56 @@ class World:
             heapq.heappop(self._timers)
         return self._timers[0].due_us if self._timers else None
 
+    def _is_watched(self, key: selectors.SelectorKey) -> bool:
+        # An earlier call may have removed it, and a new file may have got its number.
+        now = self._selector.get_map().get(key.fd)
+        return now is not None and now.data is key.data
+
     def _serve_files(self, timeout_s: float | None) -> bool:
         if not self._selector.get_map():
             if timeout_s:
                 time.sleep(timeout_s)
             return False
         events = self._selector.select(timeout_s)
-        for key, _ in events:
-            if key.fd in self._selector.get_map():  # an earlier call may have removed it
-                key.data()
+        for key, mask in events:
+            if mask & selectors.EVENT_WRITE and self._is_watched(key):
+                call, key.data[1] = key.data[1], None
+                self._selector.modify(key.fd, selectors.EVENT_READ, key.data)
+                call()
+            if mask & selectors.EVENT_READ and self._is_watched(key):
+                key.data[0]()
         return bool(events)
 
     def step(self, wall_limit_s: float = 0.05) -> None:
         """Serves what is ready; else lets time pass: to the next timer, or at most `wall_limit_s` on the wall."""
+        computing = self._computing()
+        if self._runnable and (self._pace == "real" or not computing):
+            self._runnable.popleft()[1]()
+            return
         due_us = self._next_due_us()
         if self._pace == "virtual":
-            computing = any(not board.waiting for board in self.boards)
-            if self._serve_files(wall_limit_s if computing or due_us is None else 0) or computing or due_us is None:
+            served = self._serve_files(wall_limit_s if computing or due_us is None else 0)
+            if computing and not served:
+                for board in self.boards:
+                    if not board.waiting:
+                        board.silent()
+            if served or computing or due_us is None:
                 return
-            self._now_us = max(self._now_us, due_us)
+            self._run_due(max(self._now_us, due_us), True)
         else:
             wait_s = wall_limit_s if due_us is None else min(wall_limit_s, max(0, due_us - self.now_us) / 1e6)
             self._serve_files(wait_s)
-        self._run_due()
+            self._run_due(self.now_us, False)
 
-    def _run_due(self) -> None:
+    def _run_due(self, until_us: int, yielding: bool) -> None:
         due_us = self._next_due_us()
-        while due_us is not None and due_us <= self.now_us:
+        while due_us is not None and due_us <= until_us:
+            if self._pace == "virtual":
+                self._now_us = max(self._now_us, due_us)
             call = heapq.heappop(self._timers).call
             if call is not None:
                 call()
-            if self._pace == "virtual" and any(not board.waiting for board in self.boards):
+            if yielding and (self._runnable or self._computing()):
                 return  # a board was woken: it acts before later timers do
             due_us = self._next_due_us()
 

