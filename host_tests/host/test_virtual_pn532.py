@@ -169,6 +169,14 @@ def test_two_cards_are_told_apart_and_both_can_be_read():
         assert desk.command(0x40, bytes((3 - ntag,)) + bytes.fromhex("00a4040007d2760000850101")) == b"\x00\x90\x00"
 
 
+def test_one_card_where_two_might_be_is_listed_and_read():
+    tag = Ntag(215, b"alone")
+    desk = Desk(tag)
+    desk.retries(0x02)
+    assert desk.command(0x4A, b"\x02\x00") == b"\x01\x01\x00\x44\x00\x07" + NTAG
+    assert desk.exchange(b"\x30\x04") == b"\x00" + tag.memory[16:32]
+
+
 def test_a_wanted_uid_finds_that_card_among_others():
     other = Ntag(213, uid=bytes.fromhex("04ffffffffffff"))
     desk = Desk(other, Ntag(215, uid=NTAG))
@@ -236,16 +244,18 @@ def test_long_data_goes_both_ways_in_pieces(size):
     sent = bytes(value * 7 & 0xFF for value in range(size))
     desk = Desk(ApduCard(lambda apdu: apdu[::-1] + b"\x90\x00"))
     desk.activate()
+    answer: bytes | None = b""
     for at in range(0, size, 262):
         more = 0x40 if at + 262 < size else 0
         answer = desk.command(0x40, bytes((1 | more,)) + sent[at : at + 262])
         assert answer is not None
         assert not more or answer == b"\x00"
+    assert answer
     got = answer[1:]
     while answer[0] & 0x40:
         assert len(answer) == 263
         answer = desk.exchange(b"")
-        assert answer is not None
+        assert answer
         got += answer[1:]
     assert got == sent[::-1] + b"\x90\x00" and answer[0] == 0
 

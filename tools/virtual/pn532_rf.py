@@ -93,8 +93,9 @@ class Contactless:
         field.note(start_us, self.world.now_us, "reader", frame.data)
         sent, late_us = self.rf_fault("to card", frame.data)
         heard = []
-        if sent is not None:
-            heard = field.hear(frame if sent == frame.data else frame._replace(data=sent, crc=False))
+        if sent:
+            broken = Frame(sent, min(frame.bits, 8 * len(sent)), False)
+            heard = field.hear(frame if sent == frame.data else broken)
         if not heard:
             return (yield from self._silence(timeout_us))
         card, reply = heard[0]
@@ -108,8 +109,10 @@ class Contactless:
         if card not in field.cards or not field.on:  # taken, or the carrier switched off, while it was answering
             return (yield from self._silence(timeout_us and max(1, timeout_us - delay_us)))
         field.note(start_us, self.world.now_us, card.name, reply.data)
-        broken = got != reply.data or len({answer.data for _, answer in heard}) > 1
-        return [answer for _, answer in heard], (CRC if broken else OK, got, reply.bits, reply.crc)
+        if got != reply.data:
+            return [], (CRC, got, reply.bits, reply.crc)
+        collided = len({answer.data for _, answer in heard}) > 1
+        return [answer for _, answer in heard], (CRC if collided else OK, got, reply.bits, reply.crc)
 
     def _silence(self, timeout_us: int) -> Steps:
         """Waits in vain; a time-out of 0 is none at all, and only the host's abort ends it."""
