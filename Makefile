@@ -37,7 +37,7 @@ lint: $(DEV) $(TYPINGS) ## check format, style and types
 	$(BIN)/ruff format --quiet --check --diff || failed=1; \
 	$(BIN)/ruff check --quiet || failed=1; \
 	$(BIN)/pyright --pythonpath $(BIN)/python || failed=1; \
-	$(BIN)/pyright --project pyright-firmware.json || failed=1; \
+	$(BIN)/pyright --project pyright-device.json || failed=1; \
 	exit $$failed
 
 soak: $(DEV) $(NODE) ## run all tests, the long way: hours
