@@ -54,13 +54,6 @@ class Ports:
         for output in self.relays:
             output(0)
 
-    def rtc_unix_ms(self):
-        """What the chip's clock says; after a power cut it starts in 2000, which the station's clock refuses."""
-        from ticket.times import unix_ms
-
-        year, month, day, _, hour, minute, second, _ = self.rtc.datetime()
-        return unix_ms(year, month, day, hour, minute, second)
-
 
 def main():
     if in_maintenance():

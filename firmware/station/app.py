@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import json
 
 from micropython import const
 
@@ -12,67 +11,18 @@ from relay.gpio import GpioRelay
 from relay.grant import RENEW_MS
 from station import indicator
 from station.beats import Beats
-from station.clock import SET, UNKNOWN, Clock
-from station.config import ConfigError, Site
+from station.clock import SET, UNKNOWN, Clock, unix_ms
 from station.decision import Decision
-from station.journal import DecisionJournal
+from station.stores import SITE, TRUST_OFFER, NotReady, Stores, load_site
 from station.supervisor import HEALTHY_AFTER_MS
 from station.tap import Tap
 from station.tapping import Tapping
+from station.trusted import NoTrust, Trust, take_file
 from store.files import Fault, Full
-from store.floor import Floor
-from store.journal import Journal
-from store.ledger import Ledger
-from trust.issuers import Trust, TrustError
 
 _LOOP_MS = const(100)
-_FLOOR_EVERY_MS = const(3_600_000)
-READER_LIMIT_MS = const(20_000)  # longest that one poll, read, decision and its pauses may take together
-_LIGHTS_LIMIT_MS = const(2_000)
-
-
-class NotReady(Exception):
-    """Something that the station needs is missing or damaged; `blinks` tells which on the indicator."""
-
-    def __init__(self, what, blinks, detail):
-        super().__init__(what + ": " + detail)
-        self.blinks = blinks
-
-
-def load_site(path):
-    """The site's configuration. NotReady: no such file, not JSON, or a member that cannot be used."""
-    try:
-        with open(path) as file:
-            return Site(json.load(file))
-    except OSError as error:
-        raise NotReady("config", 1, "no " + path + ": provision this board") from error
-    except ConfigError as error:
-        raise NotReady("config", 1, str(error) + " is missing or wrong: provision again") from error
-    except ValueError as error:
-        raise NotReady("config", 1, path + " is damaged: provision again") from error
-
-
-class Stores:
-    """All that survives a power cut, opened from `root`. NotReady names what cannot be used; what is intact stays."""
-
-    def __init__(self, root, site):
-        try:
-            self.floor = Floor(root + "store/floor")
-            self.ledger = Ledger(root + "store/ledger")
-        except Fault as fault:
-            raise NotReady("ledger", 3, str(fault)) from fault
-        try:
-            with open(root + "keys/journal.key", "rb") as file:
-                key = file.read()
-            if len(key) != 32:
-                raise Fault("keys/journal.key")
-            self.journal = DecisionJournal(Journal(root + "store/journal", key))
-        except (Fault, OSError) as error:
-            raise NotReady("journal", 4, str(error)) from error
-        try:
-            self.trust = Trust(root + "trust", root + "incoming/trust.jws", site.roots)
-        except (TrustError, Fault) as error:
-            raise NotReady("trust", 2, str(error)) from error
+_FLOOR_EVERY_MS = const(600_000)
+_READER_LIMIT_MS = const(20_000)  # longest that one poll, read, decision and its pauses may take together
 
 
 class App:
@@ -85,6 +35,7 @@ class App:
         self._failure = None
         self._clock = None
         self._beats = Beats(ports.feed, ports.ticks_ms, ports.ticks_diff)
+        self._tapping = None
         self.relay = None
         self.journal = None
 
@@ -93,18 +44,15 @@ class App:
         self._start("lights", self._lights.run(), None)
         await self._brake()
         try:
-            site = load_site("/site.json")
-            stores = Stores("/", site)
-            self.journal = stores.journal
+            site, stores, trust = self._open()
         except NotReady as missing:
             await self._wait_in_fault(missing)
-        self._clock = Clock(ports.ticks_ms, ports.ticks_diff, stores.floor)
-        self._clock.set(ports.rtc_unix_ms())
+            return
         self.relay = self._make_relay(site)
-        self._tell("START", ports.reset_cause)
+        self._note("START", ports.reset_cause)
         decision = Decision(
             site,
-            stores.trust,
+            trust,
             self._clock,
             stores.ledger,
             stores.journal,
@@ -113,10 +61,29 @@ class App:
             busy=self.relay.busy,
         )
         tap = Tap(decision, self.relay, self._lights, report, ports.ticks_ms, ports.ticks_diff)
-        tapping = Tapping(ports, site, tap, self._lights, lambda: self._beats.beat("reader"))
-        self._start("reader", tapping.run(), READER_LIMIT_MS)
+        self._tapping = Tapping(ports, site, tap, self._lights, lambda: self._beats.beat("reader"), report_no_ticket)
+        self._start("reader", self._tapping.run(), _READER_LIMIT_MS)
         print("ready:", site.reader_id, self._clock.state)
         await self._serve()
+
+    def _open(self):
+        """(site, stores, trust), or NotReady."""
+        ports = self._ports
+        site = load_site("/" + SITE)
+        stores = Stores("/")
+        self._clock = Clock(ports.ticks_ms, ports.ticks_diff, stores.floor)
+        self._clock.set(unix_ms(ports.rtc.datetime()))
+        self.journal = stores.journal
+        try:
+            trust = Trust(stores.slots, site.roots, self._clock.now)
+            taken = take_file(trust, "/" + TRUST_OFFER)
+            if taken:
+                print("trust bundle:", taken)
+                self._note("TRUST_BUNDLE", taken)
+            trust.require()
+        except NoTrust as error:
+            raise NotReady("trust", 2, str(error)) from error
+        return site, stores, trust
 
     def _make_relay(self, site):
         outputs = {}
@@ -182,8 +149,13 @@ class App:
             if ports.ticks_diff(now, floored) >= _FLOOR_EVERY_MS:
                 floored = now
                 self._clock.keep_floor()
-            self._lights.background(indicator.READY if self._clock.state == SET else indicator.NO_TIME)
+            self._lights.background(self._idle_pattern())
             await asyncio.sleep_ms(_LOOP_MS)
+
+    def _idle_pattern(self):
+        if self._tapping.fault:
+            return indicator.FAULT
+        return indicator.READY if self._clock.state == SET else indicator.NO_TIME
 
     def _stamp(self):
         now_ms, state = self._clock.now() if self._clock is not None else (0, UNKNOWN)
@@ -197,18 +169,22 @@ class App:
         except (Full, Fault) as error:
             print("journal:", error)
 
-    def _tell(self, name, detail):
+    def _note(self, name, detail):
         try:
-            self.journal.event(self._stamp(), name, detail)
+            self.journal.note(self._stamp(), name, detail)
         except (Full, Fault) as error:
             print("journal:", error)
 
     def failed(self, name, detail):
         """Last words before a reset, into the journal if there is one by now."""
         if self.journal is not None:
-            self._tell(name, detail)
+            self._note(name, detail)
 
 
 def report(verdict, took_ms):
     """One line a tap for whoever watches the console; never the ticket itself."""
     print("tap:", verdict.reason, verdict.evse_id or "-", verdict.detail or "-", took_ms, "ms")
+
+
+def report_no_ticket(cause):
+    print("card:", cause)

@@ -4,12 +4,20 @@ UNKNOWN: nothing is known. FLOOR: it is at least this late (a stored or signed l
 SET: told by a source that is trusted. Time only moves forward from a floor; a ticket's own times never move it.
 """
 
+from ticket.times import days
+
 UNKNOWN = "UNKNOWN"
 FLOOR = "FLOOR"
 SET = "SET"
 
 _EARLIEST_MS = 1_767_225_600_000  # 2026-01-01: no reader of this kind existed before; an earlier time is a lost clock
 _LATEST_MS = 4_102_444_800_000  # 2100-01-01
+
+
+def unix_ms(datetime):
+    """Unix time in ms of what `machine.RTC().datetime()` says, whatever epoch the chip counts from."""
+    year, month, day, _, hour, minute, second, _ = datetime
+    return (days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second) * 1000
 
 
 class Clock:

@@ -77,11 +77,12 @@ class Site:
         self.meter_signs = _member(config, "meter_signs", bool, False)
         self.pass_unenforced = _member(config, "pass_unenforced", bool, False)
         self.max_duration_min = _number(config, "max_duration_min", 1, LONGEST_SESSION_MIN)
-        self.cooldown_ms = _number(config, "cooldown_ms", 0, 60_000, 3000)
+        self.cooldown_ms = _number(config, "cooldown_ms", 0, 60_000, 1000)
         self.nfc = _member(config, "nfc", dict)
         self.relay = _member(config, "relay", dict)
         if self.nfc.get("bus") != "hsu":
             raise ConfigError("nfc.bus")
+        self.poll_ms = _number(self.nfc, "poll_ms", 20, 1000, 100)
         if self.relay.get("kind") != "gpio":
             raise ConfigError("relay.kind")
 

@@ -24,6 +24,7 @@ NO_TIME = _blinks(_RED, 2) + (_DARK + (2100,),)
 READING = (_GREEN + (60_000,),)
 FAULT = (_RED + (60_000,),)
 MAINTENANCE = (_GREEN + (500,), _RED + (500,))
+NO_TICKET = _blinks(_RED, 1)
 GRANTED = ((1, 0, 1, 150), (1, 0, 0, 2850))
 
 # red blinks: what a driver can do about it

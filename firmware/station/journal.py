@@ -4,7 +4,7 @@
 |---|---|---|
 | 0 | all | Unix time in seconds, of the reader's clock |
 | 1 | all | state of that clock: 0 UNKNOWN, 1 FLOOR, 2 SET |
-| 2 | REFUSAL, VOID, END, EVENT | reason code, cause or name, text |
+| 2 | REFUSAL, VOID, END, NOTE | reason code, cause or name, text |
 | 3 | GRANT, REFUSAL | EVSE id, text, where one was chosen |
 | 4 | GRANT | limits granted, map by the names of the ticket |
 | 5 | GRANT | the ticket as presented, bytes |
@@ -12,23 +12,19 @@
 | 7 | GRANT | holder: "passive" or "proven" |
 | 8 | VOID, END | sequence number of the grant that it belongs to |
 | 9 | END | seconds that the EVSE was enabled |
-| 10 | REFUSAL, EVENT | detail, text of at most 64 characters |
+| 10 | REFUSAL, NOTE | detail, text of at most 32 characters |
 | 11 | REFUSAL | ledger key of the ticket, 32 bytes, where the ticket was genuine |
 """
 
 from micropython import const
 
 from station.clock import FLOOR, SET, UNKNOWN
+from store.journal import END, GRANT, NOTE, VOID
 from ticket import cbor
 
-GRANT = const(1)
-VOID = const(2)
-END = const(3)
-REFUSAL = const(4)
-EVENT = const(5)
-
+_DETAIL_CHARS = const(32)  # up to 128 bytes: a refusal must fit a small record of the store
 _STATES = (UNKNOWN, FLOOR, SET)
-_GRANT_OVERHEAD = const(320)  # all of a GRANT body but its ticket, at most: ids, limits, kid
+_GRANT_OVERHEAD = const(300)  # all of a GRANT body but its ticket, at most: ids, limits, kid
 
 
 def _body(stamp, members):
@@ -37,12 +33,7 @@ def _body(stamp, members):
     for key, value in members:
         if value is not None and value != "":
             body[key] = value
-    return cbor.encode(body)
-
-
-def _flat(limits):
-    """CBOR has no tuple: a price travels as a list."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in limits.items()}
+    return cbor.dumps(body)
 
 
 class DecisionJournal:
@@ -62,7 +53,7 @@ class DecisionJournal:
                 stamp,
                 (
                     (3, verdict.evse_id),
-                    (4, _flat(verdict.limits)),
+                    (4, verdict.limits),
                     (5, bytes(ticket)),
                     (6, verdict.issuer.kid),
                     (7, verdict.holder),
@@ -72,7 +63,13 @@ class DecisionJournal:
 
     def refusal(self, stamp, verdict):
         kid = verdict.issuer.kid if verdict.issuer else None
-        members = ((2, verdict.reason), (3, verdict.evse_id), (6, kid), (10, verdict.detail[:64]), (11, verdict.key))
+        members = (
+            (2, verdict.reason),
+            (3, verdict.evse_id),
+            (6, kid),
+            (10, verdict.detail[:_DETAIL_CHARS]),
+            (11, verdict.key),
+        )
         self._journal.refuse(_body(stamp, members))
 
     def void(self, stamp, session, why):
@@ -81,6 +78,6 @@ class DecisionJournal:
     def end(self, stamp, session, cause, seconds):
         return self._journal.append(END, _body(stamp, ((2, cause), (8, session), (9, seconds))))
 
-    def event(self, stamp, name, detail=""):
+    def note(self, stamp, name, detail=""):
         """A start, a fault: kept with the refusals, so that a boot loop cannot fill the grants' room."""
-        self._journal.refuse(_body(stamp, ((2, name), (10, detail[:64]))))
+        self._journal.refuse(_body(stamp, ((2, name), (10, detail[:_DETAIL_CHARS]))), NOTE)

@@ -14,6 +14,7 @@ from station.config import Site
 from station.decision import Decision
 from store import ledger as ledger_store
 from store.files import Fault, Full
+from ticket.verdict import Refused
 from tools.signing import sign_jws
 
 NOW_MS = 1_795_348_800_000  # 2026-11-22T12:00:00Z, a Sunday
@@ -51,9 +52,11 @@ class Issuer:
 
 class Trust:
     def find(self, kid):
-        return Issuer() if kid == "issuer-1" else None
+        if kid != "issuer-1":
+            raise Refused("UNKNOWN_ISSUER", kid)
+        return Issuer()
 
-    def revoked(self, issuer, claims):
+    def revoked(self, kid, claims):
         return claims.id == "DE-XYZ-CT-REVOKED"
 
 

@@ -1,0 +1,79 @@
+"""Opens all that survives a power cut, and prepares it on a board that is new.
+
+A store that is missing or damaged is named and left alone: what is intact in it stays for whoever repairs it.
+"""
+
+import json
+
+from station.config import ConfigError, Site
+from station.journal import DecisionJournal
+from store import journal as journal_store
+from store import ledger as ledger_store
+from store.files import Fault, folder
+from store.floor import Floor
+from store.slots import Slots
+
+SITE = "site.json"
+JOURNAL_KEY = "keys/journal.key"
+TRUST_OFFER = "incoming/trust.jws"
+
+
+class NotReady(Exception):
+    """Something that the station needs is missing or damaged; `blinks` tells which on the indicator."""
+
+    def __init__(self, what, blinks, detail):
+        super().__init__(what + ": " + detail)
+        self.blinks = blinks
+
+
+def load_site(path):
+    """The site's configuration. NotReady: no such file, not JSON, or a member that cannot be used."""
+    try:
+        with open(path) as file:
+            return Site(json.load(file))
+    except OSError as error:
+        raise NotReady("config", 1, "no " + path + ": provision this board") from error
+    except ConfigError as error:
+        raise NotReady("config", 1, str(error) + " is missing or wrong: provision again") from error
+    except ValueError as error:
+        raise NotReady("config", 1, path + " is damaged: provision again") from error
+
+
+class Stores:
+    """root: folder of the device's files, with a slash at its end."""
+
+    def __init__(self, root):
+        self.slots = Slots(root + "data")
+        try:
+            self.floor = Floor(root + "data")
+            self.ledger = ledger_store.Ledger(root + "data/ledger")
+        except Fault as fault:
+            raise NotReady("ledger", 3, str(fault)) from fault
+        if self.ledger.damage:
+            raise NotReady("ledger", 3, "; ".join(self.ledger.damage))
+        try:
+            journal = journal_store.Journal(root + "data/journal", _read_key(root + JOURNAL_KEY))
+        except Fault as fault:
+            raise NotReady("journal", 4, str(fault)) from fault
+        if journal.damage:
+            raise NotReady("journal", 4, "; ".join(journal.damage))
+        self.journal = DecisionJournal(journal)
+
+
+def _read_key(path):
+    try:
+        with open(path, "rb") as file:
+            key = file.read()
+    except OSError as error:
+        raise Fault("no " + path) from error
+    if len(key) != 32:
+        raise Fault(path + " is damaged")
+    return key
+
+
+def prepare(root="/"):
+    """Makes the empty stores of a new board; what is there stays as it is. For provisioning, never at a start:
+    a ledger that has vanished must be noticed, not made anew."""
+    folder(root + "data")
+    ledger_store.make(root + "data/ledger")
+    journal_store.make(root + "data/journal")

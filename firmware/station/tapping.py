@@ -1,0 +1,62 @@
+"""The reader task: looks for cards, hands what they hold to the tap, and counts a card that stays only once."""
+
+from nfc.errors import TOO_LARGE
+from nfc.hsu import Hsu
+from nfc.pn532 import Pn532
+from nfc.reader import Reader
+from nfc.timing import Timing
+from present.presentation import Presentation
+from station import indicator
+from ticket.form import MAX_BYTES
+
+
+class Tapping:
+    """ports: `nfc_uart`, `nfc_reset`, `ticks_ms`; beat: called whenever this task has shown that it lives."""
+
+    def __init__(self, ports, site, tap, lights, beat, report_no_ticket):
+        timing = Timing()
+        self._sleep = timing.sleep
+        self._reader = Reader(Pn532(Hsu(ports.nfc_uart, timing), timing, reset=ports.nfc_reset))
+        self._ticks_ms = ports.ticks_ms
+        self._poll_ms = site.poll_ms
+        self._cooldown_ms = site.cooldown_ms
+        self._tap = tap
+        self._lights = lights
+        self._beat = beat
+        self._report_no_ticket = report_no_ticket
+
+    @property
+    def fault(self):
+        """ "" while the NFC chip is well, else what is wrong with it."""
+        return self._reader.fault
+
+    async def run(self):
+        while True:
+            self._beat()
+            started = self._ticks_ms()
+            found = await self._reader.read()
+            if found is None:
+                await self._sleep(self._poll_ms)
+                continue
+            await self._judge(found, started)
+            await self._until_removed()
+
+    async def _judge(self, found, started):
+        if found.ticket is not None or found.cause == TOO_LARGE:
+            # what is too large was not read: any bytes of that length give the same verdict
+            ticket = found.ticket if found.ticket is not None else bytes(MAX_BYTES + 1)
+            await self._tap.present(Presentation(ticket, "card"), started)
+            return
+        self._lights.once(indicator.NO_TICKET)
+        self._report_no_ticket(found.cause)
+
+    async def _until_removed(self):
+        """A second tap needs a removal, and then the cool-down, in which a card at the field's edge comes to nothing."""
+        while not await self._reader.gone():
+            self._beat()
+            await self._sleep(self._poll_ms)
+        left_ms = self._cooldown_ms
+        while left_ms > 0:
+            self._beat()
+            await self._sleep(min(left_ms, 1000))
+            left_ms -= 1000

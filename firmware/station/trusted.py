@@ -1,0 +1,92 @@
+"""The trust bundle that this reader goes by, kept in a slot, and the taking of a new one."""
+
+import os
+
+from store.files import Fault, Full
+from ticket.verdict import Refused
+from trust import bundle
+
+SLOT = "trust"
+
+
+class NoTrust(Exception):
+    """There is no bundle that this reader may believe; the text says why."""
+
+
+class Trust:
+    """slots: store.slots.Slots; roots: {kid: public key}; now: () -> (unix_ms, clock state).
+
+    Raises NoTrust when no believable bundle is stored; `take` may bring one first.
+    """
+
+    def __init__(self, slots, roots, now):
+        self._slots = slots
+        self._roots = roots
+        self._now = now
+        self._bundle = None
+        self.problem = "no trust bundle: provision this board"
+        self._load()
+
+    def _load(self):
+        try:
+            stored = self._slots.read(SLOT)
+            if stored is not None:
+                self._bundle = bundle.read(stored, self._roots)
+        except Fault as fault:
+            self.problem = str(fault)
+        except Refused as refusal:
+            self.problem = "stored bundle: " + refusal.reason + " " + refusal.detail
+
+    def _time_ms(self):
+        now_ms, state = self._now()
+        return None if state == "UNKNOWN" else now_ms
+
+    def take(self, offered):
+        """Judges an offered bundle and, if it may replace the present one, stores it: old or new, never neither.
+
+        Returns "ACCEPTED" or why not (trust.bundle's words, or a reason code). Whoever brought it needs no trust.
+        """
+        try:
+            candidate = bundle.read(offered, self._roots)
+        except Refused as refusal:
+            return refusal.reason
+        answer = bundle.judge(self._bundle, candidate, self._roots, self._time_ms())
+        if answer == bundle.ACCEPTED:
+            try:
+                self._slots.write(SLOT, bytes(offered))
+            except (Full, Fault):
+                return "STORE_FAULT"
+            self._bundle = candidate
+        return answer
+
+    def require(self):
+        """Raises NoTrust unless there is a bundle to go by."""
+        if self._bundle is None:
+            raise NoTrust(self.problem)
+
+    @property
+    def version(self):
+        return self._bundle.version if self._bundle else 0
+
+    def find(self, kid):
+        """The Issuer of that key id, valid now and in a bundle that has not ended. Raises Refused(UNKNOWN_ISSUER)."""
+        self.require()
+        return self._bundle.issuer(kid, self._time_ms())
+
+    def revoked(self, kid, claims):
+        return self._bundle.revokes(kid, claims)
+
+
+def take_file(trust, path):
+    """Takes the bundle that provisioning left at `path` and removes the file; what became of it, None without a file."""
+    try:
+        if os.stat(path)[6] > 65536:
+            return "TOO_LARGE"
+        with open(path, "rb") as file:
+            offered = file.read()
+    except OSError:
+        return None
+    answer = trust.take(offered)
+    if answer != "STORE_FAULT":
+        os.remove(path)
+    return answer
