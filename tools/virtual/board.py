@@ -338,6 +338,7 @@ class Board:
                 sent = 0
             if sent < len(forward):
                 typed.extendleft(reversed(forward[sent:]))
+            self._wake()  # a program may wait for console and other inputs at once
         if typed:
             self.world.call_later(500, self._on_typed)
 

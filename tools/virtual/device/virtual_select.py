@@ -55,6 +55,8 @@ class poll:
         return ready
 
     def poll(self, timeout_ms=-1, flags=0):
+        if not self._streams and self._port:
+            return self._port.poll(-1 if timeout_ms is None else timeout_ms)  # the console keeps the host's time
         _link.refresh()
         ready = self._ready()
         if ready or timeout_ms == 0:
