@@ -142,7 +142,7 @@ def _wrong_place(claims, issuer, situation, limits):
         return None
     if _names(scope.POOL, pools, situation.pool) or _names(scope.STATION, stations, situation.station):
         return None
-    return None if _names(scope.EVSE, evses, situation.evse) else situation.evse
+    return None if _names(scope.EVSE, evses, situation.evse) else "place"
 
 
 def _wrong_evse_kind(claims, issuer, situation, limits):
