@@ -51,30 +51,33 @@ def read_ndef(kind, page, apdu):
             memory += page(4 + len(memory) // 4)
         return bytes(memory[at : at + size])
     for select in (MAPPING, "00a4000c02e104"):
-        assert apdu(bytes.fromhex(select)) == b"\x90\x00", select
-    size = int.from_bytes(apdu(bytes.fromhex("00b0000002"))[:2], "big")
+        assert apdu(bytes.fromhex(select), 2) == b"\x90\x00", select
+    size = int.from_bytes(apdu(bytes.fromhex("00b0000002"), 4)[:2], "big")
     message = bytearray()
     while len(message) < size:
         offset = 2 + len(message)
-        message += apdu(b"\x00\xb0" + offset.to_bytes(2, "big") + bytes((min(200, size - len(message)),)))[:-2]
+        part = min(200, size - len(message))
+        message += apdu(b"\x00\xb0" + offset.to_bytes(2, "big") + bytes((part,)), part + 2)[:-2]
     return bytes(message)
 
 
 def adafruit(path, kind):
-    with driver_module("serial").Serial(path, 115200, timeout=0.05) as uart:
+    with driver_module("serial").Serial(path, 115200, timeout=0.3) as uart:
         chip = driver_module("adafruit_pn532.uart").PN532_UART(uart)
         uid = chip.read_passive_target(timeout=0.5)
 
-        def apdu(command):
-            return bytes(chip.call_function(0x40, 253, b"\x01" + command)[1:])
+        def apdu(command, size):
+            return bytes(chip.call_function(0x40, 1 + size, b"\x01" + command)[1:])
 
         if kind == "aid":
-            return {"response": apdu(bytes.fromhex("00a4040007" + OWN_AID + "00")).hex()}
+            return {"response": apdu(bytes.fromhex("00a4040007" + OWN_AID + "00"), 62).hex()}
         ndef = read_ndef(kind, chip.mifare_classic_read_block, apdu)
         return {"chip": list(chip.firmware_version), "uid": uid.hex(), "ndef": ndef.hex()}
 
 
 def pn532pi(path, kind):
+    # its 10 ms for an ACK are meant for a chip, not for a process that shares this machine with others
+    driver_module("pn532pi.interfaces.pn532hsu").PN532_ACK_WAIT_TIME = 1000
     package = driver_module("pn532pi")
     link = package.Pn532Hsu.__new__(package.Pn532Hsu)  # its constructor opens a port of the Raspberry Pi
     link._serial = driver_module("serial").Serial()
@@ -90,9 +93,9 @@ def pn532pi(path, kind):
         found = chip.inListPassiveTarget()
     assert found
 
-    def apdu(command):
+    def apdu(command, size):
         ok, response = chip.inDataExchange(bytearray(command))
-        assert ok
+        assert ok and len(response) == size
         return bytes(response)
 
     def page(number):
@@ -100,7 +103,7 @@ def pn532pi(path, kind):
         return bytes(data) if ok else b""
 
     if kind == "aid":
-        return {"response": apdu(bytes.fromhex("00a4040007" + OWN_AID + "00")).hex()}
+        return {"response": apdu(bytes.fromhex("00a4040007" + OWN_AID + "00"), 62).hex()}
     ndef = read_ndef(kind, page, apdu)
     return {"chip": [*version.to_bytes(4, "big")], "uid": bytes(uid).hex(), "ndef": ndef.hex()}
 

@@ -301,7 +301,7 @@ class Pn532(Chip):
     def __init__(self, world: World, end: End):
         self._end = end
         self._edges = 0
-        self._awake_us = 0
+        self._awake_us = self._heard_us = 0
         super().__init__(world)
         self.send = end.write
         end.on_data = self._on_data
@@ -320,7 +320,9 @@ class Pn532(Chip):
         if self.deaf:
             return
         byte_us = BITS_PER_BYTE * 1_000_000 // self._end.wire.baud
-        first_us = self.world.now_us - (len(data) - 1) * byte_us
+        # in real time two writes may be delivered late and at once; on the wire they followed each other
+        first_us = max(self.world.now_us - (len(data) - 1) * byte_us, self._heard_us + byte_us)
+        self._heard_us = first_us + (len(data) - 1) * byte_us
         for index, byte in enumerate(data):
             at_us = first_us + index * byte_us
             if self.asleep and self.wake_sources & 0x10:
