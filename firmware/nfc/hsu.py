@@ -46,10 +46,11 @@ class Hsu:
     def line_ms(self, count):
         return count // self._per_ms + 1
 
-    async def wake(self, deadline, flush=False):
-        if flush:
-            await self.write(bytes(_FLUSH), deadline)
+    async def wake(self, deadline):
+        await self.write(bytes(_FLUSH), deadline)
         await self.write(WAKE, deadline)
+        # The UART may have taken them faster than it sends them.
+        await self._timing.sleep(self.line_ms(_FLUSH + len(WAKE)))
 
     async def write(self, frame, deadline):
         """Raises OSError when the UART does not take the whole frame in time."""
