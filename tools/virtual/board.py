@@ -9,10 +9,11 @@ import struct
 import time
 from collections.abc import Callable
 
+from tools.virtual.bus import I2CBus, SPIBus
 from tools.virtual.child import Child
 from tools.virtual.console import Console
 from tools.virtual.flash import Flash
-from tools.virtual.pins import I2CBus, Pins, SPIBus
+from tools.virtual.pins import Pins
 from tools.virtual.uart import Uart
 from tools.virtual.world import Timer, World
 
@@ -69,6 +70,7 @@ class Board:
         self._spi: dict[tuple[int, int, int], SPIBus] = {}
         self._child: Child | None = None
         self._starting = False
+        self._serving = False
         self._run = 0  # counts runs of the interpreter, so that what belongs to an ended one is known
         self._reset_state()
         self.pins.on_irq = self._on_irq
@@ -112,8 +114,8 @@ class Board:
 
     @property
     def console_log(self) -> str:
-        """What was printed so far."""
-        return self.terminal.log.decode(errors="replace")
+        """What was printed so far (its last 8 MB)."""
+        return self.terminal.text
 
     def type(self, data: bytes) -> None:
         """Types at the console without a pty; works with either pace."""
@@ -131,7 +133,7 @@ class Board:
         return self._i2c.setdefault((scl, sda), I2CBus())
 
     def spi(self, sck: int, mosi: int, miso: int) -> SPIBus:
-        """The bus on three pins: put devices into its `devices` by chip select pin."""
+        """The bus on three pins: `attach` devices to it by chip select pin."""
         if (sck, mosi, miso) not in self._spi:
             self._spi[sck, mosi, miso] = SPIBus(self.pins)
         return self._spi[sck, mosi, miso]
@@ -397,27 +399,30 @@ class Board:
 
     def _on_link(self) -> None:
         child = self._child
-        if child is None:
+        if child is None or self._serving:  # what is due while one request is served may look for more
             return
-        self._received += child.receive()
-        run = self._run
-        at = 0
-        received = self._received
-        while len(received) - at >= _HEAD.size:
-            length, kind, argument, time_us = _HEAD.unpack_from(received, at)
-            end = at + _HEAD.size + length
-            if len(received) < end:
-                break
-            payload = received[at + _HEAD.size : end]
-            at = end
-            self.world.advance_to(time_us)
-            if run != self._run:  # what was due until then has ended this run
-                return
-            self._heard_s = time.monotonic()
-            self._REQUESTS[kind](self, argument, payload)
-            if run != self._run:
-                return
-        self._received = received[at:]
+        self._serving = True
+        try:
+            self._received += child.receive()
+            run = self._run
+            while run == self._run and (request := self._next_request()):
+                kind, argument, time_us, payload = request
+                self.world.advance_to(time_us)
+                if run == self._run:  # else what was due until then has ended this run
+                    self._heard_s = time.monotonic()
+                    self._REQUESTS[kind](self, argument, payload)
+        finally:
+            self._serving = False
+
+    def _next_request(self) -> tuple[int, int, int, bytes] | None:
+        if len(self._received) < _HEAD.size:
+            return None
+        length, kind, argument, time_us = _HEAD.unpack_from(self._received)
+        end = _HEAD.size + length
+        if len(self._received) < end:
+            return None
+        payload, self._received = self._received[_HEAD.size : end], self._received[end:]
+        return kind, argument, time_us, payload
 
     def _on_wait(self, argument: int, payload: bytes) -> None:
         (until_us,) = _I64.unpack(payload)
@@ -443,19 +448,20 @@ class Board:
         self._answer(0, head + str(self.flash.path.resolve()).encode())
 
     def _on_program(self, argument: int, payload: bytes) -> None:
-        (offset,) = _U32.unpack_from(payload)
-        self._spend(_WRITE_US_PER_PAGE)
-        self.flash.program(offset, payload[4:], self.power_cut)
-        self._answer()
+        if self._spend(_WRITE_US_PER_PAGE):
+            self.flash.program(_U32.unpack_from(payload)[0], payload[4:], self.power_cut)
+            self._answer()
 
     def _on_erase(self, argument: int, payload: bytes) -> None:
-        self._spend(_ERASE_US)
-        self.flash.erase(_U32.unpack(payload)[0], self.power_cut)
-        self._answer()
+        if self._spend(_ERASE_US):
+            self.flash.erase(_U32.unpack(payload)[0], self.power_cut)
+            self._answer()
 
-    def _spend(self, us: int) -> None:
-        if self._child is not None:
-            self.world.advance_to(self.world.now_us + us)
+    def _spend(self, us: int) -> bool:
+        """Lets the time of a flash operation pass; False if the program did not live to see its end."""
+        run = self._run
+        self.world.advance_to(self.world.now_us + us)
+        return run == self._run
 
     def _on_uart_open(self, argument: int, payload: bytes) -> None:
         self.uart(argument).open(*struct.unpack("<II", payload))

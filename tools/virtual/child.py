@@ -3,8 +3,6 @@
 The interpreter is the package's own unix port inside a small CPython process of its own. Power cuts are SIGKILL.
 """
 
-import contextlib
-import fcntl
 import functools
 import hashlib
 import importlib.metadata
@@ -112,8 +110,6 @@ class Child:
         ours.setblocking(False)
         os.set_blocking(self.console_out, False)
         os.set_blocking(self.console_in, False)
-        with contextlib.suppress(AttributeError, OSError):  # Linux only; elsewhere the answers fit anyway
-            fcntl.fcntl(self.console_out, fcntl.F_SETPIPE_SZ, 1 << 16)
 
     @staticmethod
     def _make_terminal(fd: int) -> None:

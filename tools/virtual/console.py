@@ -15,7 +15,7 @@ from tools.virtual.world import World
 
 _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _LONE_LF = re.compile(rb"(?<!\r)\n")
-_LOG_LIMIT = 1 << 20
+_LOG_LIMIT = 8 << 20
 _OUT_LIMIT = 1 << 16
 _AHEAD_LIMIT = 4096
 
@@ -100,6 +100,7 @@ class Console:
         self._master = self._slave = -1
         self._path: str | None = None
         self._out = bytearray()
+        self._text, self._text_of = "", 0
 
     @property
     def path(self) -> str:
@@ -125,6 +126,13 @@ class Console:
         """As if typed at the terminal."""
         self.typed.extend(data)
         self.on_input()
+
+    @property
+    def text(self) -> str:
+        """The log as text; decoded anew only when something was added."""
+        if self._text_of != len(self.log):
+            self._text, self._text_of = self.log.decode(errors="replace"), len(self.log)
+        return self._text
 
     @property
     def shows_prompt(self) -> bool:
@@ -155,6 +163,7 @@ class Console:
         self.log += data
         if len(self.log) > _LOG_LIMIT:
             del self.log[: len(self.log) - _LOG_LIMIT]
+            self._text_of = -1
         if self._path is not None:
             waiting = bool(self._out)
             self._out += data

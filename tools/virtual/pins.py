@@ -1,15 +1,12 @@
-"""The virtual board's pins and what hangs on its buses, seen from outside."""
+"""The virtual board's pins, seen from outside."""
 
-import struct
 from collections.abc import Callable
-from typing import Protocol
 
 from tools.virtual.world import World
 
 _RELEASED = 2
 _PULL_DOWN, _PULL_UP = 1, 2
 _RISING, _FALLING = 1, 2
-_ENODEV = 19
 
 
 class Pins:
@@ -23,11 +20,11 @@ class Pins:
         self._outside: dict[int, int] = {}  # what something else drives
         self._irq: dict[int, int] = {}
         self.on_irq: Callable[[int], None] = lambda pin: None
-        self._watchers: list[Callable[[int, int | None], None]] = []
+        self._watchers: dict[int, list[Callable[[int | None], None]]] = {}
 
-    def watch(self, call: Callable[[int, int | None], None]) -> None:
-        """`call(pin, level)` at each change of what the board drives."""
-        self._watchers.append(call)
+    def watch(self, pin: int, call: Callable[[int | None], None]) -> None:
+        """`call(level)` at each change of what the board drives on that pin; None is released."""
+        self._watchers.setdefault(pin, []).append(call)
 
     def level(self, pin: int) -> int | None:
         """0 or 1 on the wire; None where nothing drives or pulls it."""
@@ -65,8 +62,8 @@ class Pins:
         else:
             self._board[pin] = driven
         self.trace.append((self._world.now_us, pin, driven))
-        for call in self._watchers:
-            call(pin, driven)
+        for call in self._watchers.get(pin, ()):
+            call(driven)
 
     def arm(self, pin: int, trigger: int) -> None:
         self._irq[pin] = trigger
@@ -81,63 +78,3 @@ class Pins:
         for pin in sorted(self._board):
             self.set(pin, _RELEASED, 0)
         self._pull.clear()
-
-
-class I2CDevice(Protocol):
-    """Something at an address of an I2C bus. `stretch_us` is for how long it holds the clock at each transfer."""
-
-    stretch_us: int
-
-    def write(self, data: bytes) -> int:
-        """How many of the bytes it acknowledged."""
-        ...
-
-    def read(self, count: int) -> bytes: ...
-
-
-class SPIDevice(Protocol):
-    """Something with a chip select of its own."""
-
-    def select(self) -> None: ...
-
-    def exchange(self, data: bytes, mode: int, lsb_first: bool) -> bytes: ...
-
-    def deselect(self) -> None: ...
-
-
-class I2CBus:
-    """Devices by address on one pair of pins."""
-
-    def __init__(self) -> None:
-        self.devices: dict[int, I2CDevice] = {}
-
-    def transfer(self, payload: bytes) -> tuple[int, bytes]:
-        """(µs of clock stretching, or a negative error number; bytes read)."""
-        _, _, address, count, _ = struct.unpack_from("<BBBHB", payload)
-        data = payload[6:]
-        device = self.devices.get(address)
-        if device is None or (data and device.write(data) < len(data)):
-            return -_ENODEV, b""
-        return device.stretch_us, device.read(count) if count else b""
-
-
-class SPIBus:
-    """Devices by chip select pin on three pins."""
-
-    def __init__(self, pins: Pins) -> None:
-        self.devices: dict[int, SPIDevice] = {}
-        self._pins = pins
-        pins.watch(self._on_pin)
-
-    def _on_pin(self, pin: int, level: int | None) -> None:
-        device = self.devices.get(pin)
-        if device is not None:
-            (device.select if level == 0 else device.deselect)()
-
-    def transfer(self, payload: bytes) -> bytes:
-        _, _, _, mode, lsb_first = struct.unpack_from("<BBBBB", payload)
-        data = payload[5:]
-        for pin, device in self.devices.items():
-            if self._pins.level(pin) == 0:
-                return device.exchange(data, mode, bool(lsb_first))
-        return b"\xff" * len(data)

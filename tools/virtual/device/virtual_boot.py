@@ -8,7 +8,6 @@ import sys
 
 import micropython as _micropython
 import vfs
-
 import virtual_link as link
 from micropython import const
 

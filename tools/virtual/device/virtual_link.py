@@ -7,9 +7,9 @@ wait's answer is a list of events: kind (1) ‖ id (1) ‖ length (2) ‖ data.
 
 import struct
 import sys
+from time import ticks_us as _host_us  # this module is loaded before `time` is replaced
 
 from micropython import const
-from time import ticks_us as _host_us  # this module is loaded before `time` is replaced
 
 _TICK_US = const(10)  # what reading the clock or asking the world costs: a loop that only looks at the clock ends
 _STALE_US = const(1000)  # a board that computes looks at its inputs at least so often

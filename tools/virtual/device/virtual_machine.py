@@ -4,9 +4,9 @@ import io
 import struct
 
 import virtual_link as _link
-from machine import PinBase, Signal  # the port's own: Signal works on anything that is a PinBase
+from machine import PinBase, Signal  # noqa: F401  the port's own: Signal works on anything that is a PinBase
 from micropython import RingIO, const, schedule
-from virtual_bus import SPI, I2C, SoftI2C, SoftSPI
+from virtual_bus import I2C, SPI, SoftI2C, SoftSPI  # noqa: F401
 
 PWRON_RESET = const(1)
 HARD_RESET = const(2)
