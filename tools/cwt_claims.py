@@ -10,7 +10,7 @@ from tools.problem import Problem
 from tools.units import wire_time
 
 PRIVATE = -65537  # the one private claim: a map with what CWT has no registered claim for
-_REGISTERED = {"providerId": 1, "notAfter": 4, "notBefore": 5, "created": 6, "id": 7, "driverPublicKey": 8}
+REGISTERED = {"providerId": 1, "notAfter": 4, "notBefore": 5, "created": 6, "id": 7, "driverPublicKey": 8}
 # fmt: off
 _NAMES = [  # in the order of their keys, from 1
     "tariffs", "validOperators", "validChargingPools", "validChargingStations", "validEVSEIds",
@@ -19,7 +19,7 @@ _NAMES = [  # in the order of their keys, from 1
     "meterValueSignatures", "providerName", "providerURL", "description", "e2eCommunicationSecurity", "customData",
 ]
 # fmt: on
-_KEYS = {name: key for key, name in enumerate(_NAMES, 1)}
+KEYS = {name: key for key, name in enumerate(_NAMES, 1)}
 Use = Literal["NotAllowed", "OnlyAtTheSameEVSE", "AfterOnlineValidation", "Allowed"]
 Validation = Literal["OfflineChargingAllowed", "ShouldBeValidated", "MustBeValidated"]
 Kind = Literal["AC", "DC"]
@@ -42,10 +42,10 @@ def encode(claims: dict) -> bytes:
     """The CWT claims set of a ticket's JSON claims. Raises Problem for what has no CWT form."""
     top, private = {}, {}
     for name, value in claims.items():
-        if name in _REGISTERED:
-            top[_REGISTERED[name]] = _registered(name, value)
-        elif name in _KEYS:
-            private[_KEYS[name]] = _private(name, value)
+        if name in REGISTERED:
+            top[REGISTERED[name]] = _registered(name, value)
+        elif name in KEYS:
+            private[KEYS[name]] = _private(name, value)
         else:
             raise Problem(f"{name} has no CWT form; leave it out, or put it into customData")
     if private:
@@ -60,7 +60,7 @@ def decode(content: object) -> dict:
     if not isinstance(content, dict):
         return {"": content}
     claims = {}
-    names = {key: name for name, key in _REGISTERED.items()}
+    names = {key: name for name, key in REGISTERED.items()}
     for key, value in content.items():
         if key == PRIVATE and isinstance(value, dict):
             for number, inner in value.items():

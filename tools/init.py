@@ -30,12 +30,13 @@ accept_clock_floor = false  # true: grant although only a lower bound of the tim
 meter_signs = false  # true: the station's meter signs its values, as some tickets demand
 pass_unenforced = false  # true: grant tickets with limits that this station cannot enforce
 max_duration_min = 480  # the longest charging session, in minutes, whatever a ticket allows
-cooldown_ms = 3000  # the same ticket is not read again for so long
+cooldown_ms = 1000  # so long a card must be away before it is read again
 
 # One to three charging points, each AC or DC.
 {evses}
 [nfc]
 bus = "hsu"  # how the PN532 is wired: hsu is its UART
+poll_ms = 100  # how often it looks for a card
 
 [relay]
 kind = "gpio"  # who closes the contactor: gpio is one enable pin for each EVSE

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 from joserfc.jws import extract_compact
 
@@ -71,7 +72,7 @@ class Site:
             "meter_signs": content.get("meter_signs", False),
             "pass_unenforced": content.get("pass_unenforced", False),
             "max_duration_min": content.get("max_duration_min", 480),
-            "cooldown_ms": content.get("cooldown_ms", 3000),
+            "cooldown_ms": content.get("cooldown_ms", 1000),
             "nfc": content["nfc"],
             "relay": content["relay"],
         }
@@ -104,11 +105,11 @@ class Site:
             self.keep_bundle(signed)
         return signed
 
-    def next_payload(self) -> dict:
+    def next_payload(self) -> dict[str, Any]:
         """The payload of a new bundle: one version above the kept one, made now, with the site's validity."""
         kept = self.kept_bundle()
         now_ms = epoch_ms() // 1000 * 1000
-        payload = {"version": kept[1]["version"] + 1 if kept else 1, "created": wire_time(now_ms)}
+        payload: dict[str, Any] = {"version": kept[1]["version"] + 1 if kept else 1, "created": wire_time(now_ms)}
         valid_for = self.content.get("trust", {}).get("valid_for")
         if valid_for:
             payload["notAfter"] = wire_time(now_ms + 1000 * duration_s(valid_for))

@@ -109,7 +109,9 @@ SCHEMA = _table(
     pass_unenforced=_YES_NO,
     max_duration_min=_whole(1, LONGEST_SESSION_MIN),
     cooldown_ms=_whole(0, 60_000),
-    nfc=_table(["bus"], bus={"enum": ["hsu"], "remedy": '"hsu", the bus that this reader drives'}),
+    nfc=_table(
+        ["bus"], bus={"enum": ["hsu"], "remedy": '"hsu", the bus that this reader drives'}, poll_ms=_whole(20, 1000)
+    ),
     relay=_table(["kind"], kind={"enum": ["gpio"], "remedy": '"gpio", the relay that this reader drives'}),
     trust=_table(
         [],

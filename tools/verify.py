@@ -17,7 +17,9 @@ from relay.gpio import ENFORCES
 from station.clock import SET
 from station.config import Site as DeviceSite
 from station.decision import Decision, Verdict
+from station.trusted import SLOT, Trust
 from store import ledger as ledger_store
+from store.slots import Slots
 from ticket import scope
 from ticket.verdict import INTERNAL_FAULT
 from tools import problem, ticket_file
@@ -72,23 +74,24 @@ async def _go_on() -> None:
 class Desk:
     """One site's reader as far as a decision needs it: its config, trust, a clock set to `at_ms`, and a ledger.
 
-    `state`: the folder whose ledger is kept; without it the ledger starts empty, in a folder of its own that
-    `close` removes. Raises Problem where the site or the folder cannot be used.
+    `state`: the folder whose ledger is kept; without it the ledger starts empty, and `close` removes it. Raises Problem
+    where the site or the folder cannot be used.
     """
 
     def __init__(self, site: Site, at_ms: int, state: Path | None = None, online: Online = "silent"):
-        self._own = None if state else tempfile.TemporaryDirectory(prefix="charging-ticket-")
-        folder = state or Path(self._own.name if self._own else "")
-        site_there = DeviceSite(site.device_config(at_ms))
+        self._own = tempfile.TemporaryDirectory(prefix="charging-ticket-")
+        own = Path(self._own.name)
+        device = DeviceSite(site.device_config(at_ms))
+        clock = _Clock(at_ms)
 
         async def answer(claims, evse_id):
             return online
 
         self.decision = Decision(
-            site_there,
-            _Trust(site.read_bundle(site.trust_bundle(keep=False))),
-            _Clock(at_ms),
-            _ledger(folder),
+            device,
+            _trust(site, own, device.roots, clock),
+            clock,
+            _ledger(state or own),
             _NoJournal(),
             ENFORCES,
             _go_on,
@@ -105,8 +108,7 @@ class Desk:
             return Verdict(INTERNAL_FAULT, type(error).__name__)
 
     def close(self) -> None:
-        if self._own:
-            self._own.cleanup()
+        self._own.cleanup()
 
     def __enter__(self) -> "Desk":
         return self
@@ -115,17 +117,11 @@ class Desk:
         self.close()
 
 
-class _Trust:
-    """The site's own bundle, as if it had just been installed."""
-
-    def __init__(self, bundle):
-        self._bundle = bundle
-
-    def find(self, kid):
-        return self._bundle.issuers.get(kid)
-
-    def revoked(self, issuer, claims):
-        return self._bundle.revokes(issuer.kid, claims)
+def _trust(site: Site, folder: Path, roots: dict, clock: _Clock) -> Trust:
+    """The site's bundle as installed: whether it has ended by now is the decision's to say."""
+    slots = Slots(str(folder / "trust"))
+    slots.write(SLOT, site.trust_bundle(keep=False))
+    return Trust(slots, roots, clock.now)
 
 
 def _ledger(folder: Path) -> ledger_store.Ledger:

@@ -1,0 +1,426 @@
+"""The command line from making a site to a verdict, and what it says when it is asked wrongly."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from joserfc import jws
+from joserfc.jwk import OKPKey
+
+from host_tests.host.tools_cli import run
+from ticket import claims
+from ticket.verdict import REASONS
+from tools import cli, cwt_claims, inspection, reasons
+
+REPOSITORY = Path(cli.__file__).parent.parent
+KEYS = ("root.jwk", "issuer.jwk", "driver.jwk")
+TWO = ("--evse", "DE*ABC*E1*1=AC", "--evse", "DE*ABC*E1*2=DC")
+
+
+@pytest.fixture
+def site(tmp_path, capsys) -> Path:
+    assert run(capsys, "init", tmp_path / "site").code == 0
+    return tmp_path / "site"
+
+
+@pytest.fixture
+def ask(capsys, monkeypatch):
+    """A command's answer, from arguments and standard input."""
+    return lambda *arguments, stdin=b"": run(capsys, *arguments, stdin=stdin, monkeypatch=monkeypatch)
+
+
+def issued(ask, site, *options, name="ticket.jws") -> Path:
+    path = site / name
+    answer = ask("issue", "--site", site, "--out", path, *options)
+    assert answer.code == 0, answer.err
+    return path
+
+
+def verdict(ask, site, ticket, *options) -> dict:
+    answer = ask("verify", "--site", site, "--json", *options, ticket)
+    assert answer.err == ""
+    found = json.loads(answer.out)
+    assert answer.code == (0 if found["granted"] else 1)
+    assert set(found) == {"granted", "reason", "limits"}
+    assert found["granted"] is (found["reason"] == "GRANTED")
+    return found
+
+
+def test_a_new_site_has_a_config_and_three_private_keys(site):
+    assert {path.name for path in site.iterdir()} == {"site.toml", *KEYS}
+    kids = set()
+    for name in KEYS:
+        path = site / name
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        jwk = json.loads(path.read_text())
+        assert set(jwk) == {"kty", "crv", "kid", "x", "d"}
+        assert (jwk["kty"], jwk["crv"]) == ("OKP", "Ed25519")
+        assert OKPKey.import_key(jwk).thumbprint().startswith(jwk["kid"])
+        kids.add(jwk["kid"])
+    assert len(kids) == 3
+
+
+def test_a_site_is_not_overwritten_unless_forced(ask, site):
+    before = {name: (site / name).read_bytes() for name in (*KEYS, "site.toml")}
+    answer = ask("init", site)
+    assert answer.code == 2
+    assert "--force" in answer.error
+    assert {name: (site / name).read_bytes() for name in before} == before
+    assert ask("init", site, "--force").code == 0
+    assert all((site / name).read_bytes() != before[name] for name in before)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--operator", "ABC"], "--operator 'ABC'"),
+        (["--operator", "DE-ABC"], "such as DE*ABC"),
+        (["--pool", "DE*ABC*E1"], "--pool 'DE*ABC*E1'"),
+        (["--station", "DE*ABC*S"], "--station 'DE*ABC*S'"),
+        (["--provider", "XYZ"], "such as DE-XYZ"),
+        (["--evse", "DE*ABC*E1"], "AC or DC"),
+        (["--evse", "DE*ABC*E1=3P"], "AC or DC"),
+        (["--evse", "DE*ABC*P1=AC"], "such as DE*ABC*E1*1"),
+        (["--evse", "DE*ABC*E1=AC", "--evse", "de*abc*e1=DC"], "stands here twice"),
+        ([word for n in range(4) for word in ("--evse", f"DE*ABC*E{n}=AC")], "one to three [[evse]]"),
+        (["--timezone", "Europe/Atlantis"], "no IANA time zone"),
+        (["--timezone", "../../etc/passwd"], "no IANA time zone"),
+    ],
+)
+def test_init_refuses_what_no_reader_takes_and_makes_nothing(ask, tmp_path, options, said):
+    answer = ask("init", tmp_path / "new", *options)
+    assert answer.code == 2
+    assert said in answer.error
+    assert not (tmp_path / "new").exists()
+
+
+def test_other_ids_follow_the_operator_unless_given(ask, tmp_path):
+    assert ask("init", tmp_path / "a", "--operator", "DEGEF").code == 0
+    assert 'id = "DE*GEF*E1*1"' in (tmp_path / "a/site.toml").read_text()
+    assert ask("init", tmp_path / "b", "--operator", "DE*GEF", "--pool", "DE*XYZ*P9").code == 0
+    assert 'pool = "DE*XYZ*P9"' in (tmp_path / "b/site.toml").read_text()
+
+
+@pytest.mark.parametrize("form", ["jws", "cwt"])
+@pytest.mark.parametrize("alg", ["Ed25519", "EdDSA"])
+def test_a_ticket_is_issued_inspected_and_granted(ask, site, form, alg):
+    path = issued(ask, site, "--form", form, "--alg", alg, "--max-duration", "90", "--evse", "DE*ABC*E1*1")
+    answer = ask("inspect", "--json", path)
+    assert answer.code == 0
+    found = json.loads(answer.out)
+    assert (found["form"], found["verified"], found["problem"]) == (form, False, None)
+    assert found["header"]["alg"] == alg
+    assert found["claims"]["validEVSEIds"] == ["DE*ABC*E1*1"]
+    uuid = r"DE-XYZ-CT-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+    assert re.fullmatch(uuid, found["claims"]["id"])
+    assert verdict(ask, site, path) == {"granted": True, "reason": "GRANTED", "limits": {"maxDuration": 90}}
+
+
+def test_stdout_of_issue_is_the_ticket_and_nothing_else(ask, site):
+    line = ask("issue", "--site", site)
+    assert line.err == ""
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", line.out)
+    assert ask("verify", "--site", site, "-", stdin=line.out.encode()).code == 0
+    line = ask("issue", "--site", site, "--form", "cwt")
+    assert line.err == ""
+    assert re.fullmatch(r"[\w-]+\n", line.out)
+    assert ask("verify", "--site", site, "-", stdin=line.out.encode()).code == 0
+    assert ask("inspect", "-", stdin=line.out.encode()).code == 0
+
+
+def test_a_ticket_minted_by_a_jose_library_from_the_issuers_file_is_granted(ask, site):
+    key = json.loads((site / "issuer.jwk").read_text())
+    content = {
+        "id": "1",
+        "providerId": "DE-XYZ",
+        "created": "2026-11-22T11:00:00Z",
+        "notBefore": "2026-11-22T11:00:00.250Z",
+        "notAfter": "2026-11-22T13:00:00Z",
+        "multiUsage": "Allowed",
+        "validationMethod": "OfflineChargingAllowed",
+    }
+    header = {"alg": "Ed25519", "typ": "charging-ticket+jws", "kid": key["kid"]}
+    token = jws.serialize_compact(header, json.dumps(content), OKPKey.import_key(key), algorithms=["Ed25519"])
+    (site / "t").write_text(token)
+    assert verdict(ask, site, site / "t", "--at", "2026-11-22T11:00:00.250Z")["granted"]
+    assert verdict(ask, site, site / "t", "--at", "2026-11-22T11:00:00.249Z")["reason"] == "NOT_YET_VALID"
+    assert verdict(ask, site, site / "t", "--at", "2026-11-22T14:00:00+01:00")["reason"] == "EXPIRED"
+
+
+@pytest.mark.parametrize(
+    ("issue", "verify", "reason"),
+    [
+        (["--not-before", "+1h"], [], "NOT_YET_VALID"),
+        (["--not-before", "-2h", "--valid-for", "1h"], [], "EXPIRED"),
+        ([], ["--at", "2020-01-01T00:00:00Z"], "NOT_YET_VALID"),
+        ([], ["--at", "2099-12-31T23:59:59Z"], "EXPIRED"),
+        (["--valid-for", "32d"], [], "LIFETIME_TOO_LONG"),
+        (["--provider", "DE-ABC"], [], "ISSUER_NOT_ALLOWED"),
+        (["--evse", "DE*ABC*E9"], [], "WRONG_PLACE"),
+        (["--not-evse", "DE*ABC*E1*1"], [], "EXCLUDED_PLACE"),
+        (["--operator", "DE*GEF"], [], "WRONG_OPERATOR"),
+        (["--kind", "DC"], [], "WRONG_EVSE_KIND"),
+        (["--meter-signatures", "Mandatory"], [], "METER_SIGNATURE_REQUIRED"),
+        (["--max-energy", "50000"], [], "LIMIT_NOT_ENFORCEABLE"),
+        (["--max-price", "20.00 EUR"], [], "LIMIT_NOT_ENFORCEABLE"),
+        (["--validation", "MustBeValidated"], [], "ONLINE_VALIDATION_REQUIRED"),
+        (["--validation", "MustBeValidated"], ["--online", "yes"], "GRANTED"),
+        (["--validation", "MustBeValidated"], ["--online", "no"], "ONLINE_REFUSED"),
+        (["--validation", "ShouldBeValidated"], [], "GRANTED"),
+        (["--validation", "ShouldBeValidated"], ["--online", "no"], "ONLINE_REFUSED"),
+        (["--driver", "{site}/driver.jwk"], [], "HOLDER_PROOF_REQUIRED"),
+        (["--driver", "{site}/driver.jwk"], ["--proof", "{site}/driver.jwk"], "GRANTED"),
+        (["--driver", "{site}/driver.jwk"], ["--proof", "{site}/root.jwk"], "HOLDER_PROOF_FAILED"),
+        (["--driver", "{site}/driver.jwk", "--encrypted"], ["--proof", "{site}/driver.jwk"], "ENCRYPTION_REQUIRED"),
+        (["--driver", "{site}/driver.jwk", "--encrypted"], ["--proof", "{site}/driver.jwk", "--encrypted"], "GRANTED"),
+        (["--key", "{site}/driver.jwk", "--provider", "DE-XYZ"], [], "UNKNOWN_ISSUER"),
+        (["--max-power", "-1", "--unchecked"], [], "BAD_CLAIM"),
+    ],
+)
+@pytest.mark.parametrize("form", ["jws", "cwt"])
+def test_options_of_issue_and_verify_reach_the_decision(ask, site, form, issue, verify, reason):
+    path = issued(ask, site, "--form", form, *(word.format(site=site) for word in issue))
+    assert verdict(ask, site, path, *(word.format(site=site) for word in verify))["reason"] == reason
+
+
+def test_unknown_claims_are_signed_only_unchecked_and_then_refused(ask, site):
+    (site / "odd.json").write_text('{"colour": "red"}')
+    odd = ("issue", "--site", site, "--claims", site / "odd.json")
+    assert "UNKNOWN_CLAIM (colour)" in ask(*odd).error
+    assert "colour has no CWT form" in ask(*odd, "--form", "cwt", "--unchecked").error
+    path = issued(ask, site, *odd[3:], "--unchecked")
+    assert verdict(ask, site, path)["reason"] == "UNKNOWN_CLAIM"
+
+
+def test_options_come_on_top_of_a_file_of_claims(ask, site):
+    claims_file = b'{"multiUsage": "Allowed", "maxDuration": 10, "notAfter": "2030-01-01T00:00:00Z"}'
+    line = ask("issue", "--site", site, "--claims", "-", "--max-duration", "20", stdin=claims_file).out
+    found = json.loads(ask("inspect", "--json", "-", stdin=line.encode()).out)["claims"]
+    assert (found["multiUsage"], found["maxDuration"]) == ("Allowed", 20)
+    assert found["notAfter"] == "2030-01-01T00:00:00Z"
+
+
+def test_day_of_the_week_is_the_stations(ask, site):
+    path = issued(ask, site, "--day", "Monday", "--not-before", "2026-11-22T12:00:00Z")
+    assert verdict(ask, site, path, "--at", "2026-11-22T22:59:59Z")["reason"] == "WRONG_DAY"
+    assert verdict(ask, site, path, "--at", "2026-11-22T23:00:00Z")["reason"] == "GRANTED"
+
+
+def test_use_is_remembered_only_where_a_state_is_kept(ask, site, tmp_path):
+    once = issued(ask, site)
+    assert [verdict(ask, site, once)["granted"] for _ in range(2)] == [True, True]
+    kept = ("--state", tmp_path / "state")
+    assert [verdict(ask, site, once, *kept)["reason"] for _ in range(3)] == ["GRANTED", "ALREADY_USED", "ALREADY_USED"]
+    often = issued(ask, site, "--use", "Allowed")
+    assert [verdict(ask, site, often, *kept)["reason"] for _ in range(2)] == ["GRANTED", "GRANTED"]
+    asked = issued(ask, site, "--use", "AfterOnlineValidation")
+    assert [verdict(ask, site, asked, *kept, "--online", word)["reason"] for word in ("silent", "silent", "yes")] == [
+        "GRANTED",
+        "ONLINE_VALIDATION_REQUIRED",
+        "GRANTED",
+    ]
+
+
+def test_a_damaged_state_refuses(ask, site, tmp_path):
+    once = issued(ask, site)
+    kept = ("--state", tmp_path / "state")
+    assert verdict(ask, site, once, *kept)["granted"]
+    for path in (tmp_path / "state/ledger").iterdir():
+        path.unlink()
+    assert verdict(ask, site, once, *kept)["reason"] == "STORE_FAULT"
+
+
+def test_with_several_evses_one_must_be_chosen(ask, tmp_path):
+    site = tmp_path / "site"
+    assert ask("init", site, *TWO).code == 0
+    path = issued(ask, site, "--kind", "DC")
+    answer = ask("verify", "--site", site, path)
+    assert answer.code == 2
+    assert "--evse" in answer.error
+    assert "DE*ABC*E1*2" in answer.error
+    assert verdict(ask, site, path, "--evse", "DE*ABC*E1*1")["reason"] == "WRONG_EVSE_KIND"
+    assert verdict(ask, site, path, "--evse", "DEABCE1*2")["granted"]
+    same = issued(ask, site, "--use", "OnlyAtTheSameEVSE")
+    kept = ("--state", tmp_path / "state", "--evse")
+    assert verdict(ask, site, same, *kept, "DE*ABC*E1*2")["granted"]
+    assert verdict(ask, site, same, *kept, "DE*ABC*E1*2")["granted"]
+    assert verdict(ask, site, same, *kept, "DE*ABC*E1*1")["reason"] == "ALREADY_USED"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["verify", "--site", "{site}"], "Missing argument 'TICKET'"),
+        (["verify", "{site}/t"], "Missing option '--site'"),
+        (["verify", "--site", "{site}/none", "{site}/t"], "make one with `python -m tools init"),
+        (["verify", "--site", "{site}/t", "{site}/t"], "cannot read"),
+        (["verify", "--site", "{site}", "{site}/none"], "no such file"),
+        (["verify", "--site", "{site}", "{site}"], "is a directory"),
+        (["verify", "--site", "{site}", "--at", "yesterday", "{site}/t"], "write UTC as"),
+        (["verify", "--site", "{site}", "--at", "2026-02-30T00:00:00Z", "{site}/t"], "write UTC as"),
+        (["verify", "--site", "{site}", "--at", "1969-12-31T23:59:59Z", "{site}/t"], "before 1970"),
+        (["verify", "--site", "{site}", "--evse", "DE*ABC*E7", "{site}/t"], "it has DE*ABC*E1*1"),
+        (["verify", "--site", "{site}", "--evse", "nonsense", "{site}/t"], "it has DE*ABC*E1*1"),
+        (["verify", "--site", "{site}", "--online", "perhaps", "{site}/t"], "'silent'"),
+        (["verify", "--site", "{site}", "--proof", "{site}/t", "{site}/t"], "no Ed25519 JWK"),
+        (["verify", "--site", "{site}", "--proof", "{site}/public.jwk", "{site}/t"], "only a public key"),
+        (["verify", "--site", "{site}", "--state", "{site}/t", "{site}/t"], "cannot keep the ledger"),
+        (["verify", "--site", "{site}", "--sate", "x", "{site}/t"], "No such option"),
+        (["inspect", "{site}/none"], "no such file"),
+        (["inspect"], "Missing argument"),
+        (["issue", "--site", "{site}", "--form", "xml"], "'jws', 'cwt'"),
+        (["issue", "--site", "{site}", "--valid-for", "a while"], "for example 24h"),
+        (["issue", "--site", "{site}", "--valid-for", "999999999w"], "beyond the years"),
+        (["issue", "--site", "{site}", "--not-before", "soon"], "write UTC as"),
+        (["issue", "--site", "{site}", "--use", "Twice"], "'NotAllowed'"),
+        (["issue", "--site", "{site}", "--max-energy", "much"], "valid int"),
+        (["issue", "--site", "{site}", "--max-energy", "-1"], "BAD_CLAIM (maxEnergy)"),
+        (["issue", "--site", "{site}", "--max-price", "free"], "BAD_CLAIM (maxPrice)"),
+        (["issue", "--site", "{site}", "--provider", "me"], "BAD_CLAIM (providerId)"),
+        (["issue", "--site", "{site}", "--evse", "DE*ABC*P1"], "BAD_CLAIM (validEVSEIds)"),
+        (["issue", "--site", "{site}", "--day", "Someday", "--form", "cwt"], "has no CWT form"),
+        (["issue", "--site", "{site}", "--driver", "{site}/none"], "cannot read the key file"),
+        (["issue", "--site", "{site}", "--key", "{site}/driver.jwk"], "--provider"),
+        (["issue", "--site", "{site}", "--claims", "{site}/t"], "are no JSON"),
+        (["issue", "--site", "{site}", "--claims", "{site}/list"], "one JSON object"),
+        (["issue", "--site", "{site}", "--claims", "{site}/double"], "stands there twice"),
+        (["issue", "--site", "{site}", "--claims", "{site}/large"], "readers take 4096"),
+        (["issue", "--site", "{site}", "--claims", "{site}/float", "--form", "cwt"], "write it as text"),
+        (["issue", "--site", "{site}", "--out", "{site}/none/t"], "cannot write"),
+        (["bundle", "show", "--site", "{site}"], "bundle make"),
+        (["bundle", "sign", "--site", "{site}", "{site}/t"], "bundle make --unsigned"),
+        (["fly"], "No such command 'fly'"),
+    ],
+)
+def test_a_wrong_question_gets_one_line_and_exit_code_2(ask, site, arguments, said):
+    (site / "t").write_text("no ticket")
+    (site / "list").write_text("[]")
+    (site / "double").write_text('{"id": "1", "id": "2"}')
+    (site / "large").write_text(json.dumps({"description": [{"language": "en", "text": "x" * 4096}]}))
+    (site / "float").write_text('{"customData": {"a": 1.5}}')
+    public = {name: value for name, value in json.loads((site / "driver.jwk").read_text()).items() if name != "d"}
+    (site / "public.jwk").write_text(json.dumps(public))
+    answer = ask(*(argument.format(site=site) for argument in arguments))
+    assert answer.code == 2
+    assert answer.out == ""
+    assert said in answer.error
+
+
+@pytest.mark.parametrize(
+    ("ticket", "said"),
+    [
+        (b"", "three parts"),
+        (b"hello", "three parts"),
+        (b"\x84\x01", "no CBOR"),
+        (b"\xd2\x80", "array of four"),
+        (b"\xd2\x84\x01\x02\x03\x04", "byte strings"),
+        (b"a.b.c", "base64url"),
+        (b"e30.W10.AA", "no JSON object"),
+        (b"e30.e30.AA", "not 64 bytes"),
+        (b"\xff\xfe\x00.\x00.\x1b[31m", "base64url"),
+    ],
+)
+def test_a_broken_ticket_is_shown_as_far_as_it_goes(ask, ticket, said):
+    answer = ask("inspect", "-", stdin=ticket)
+    assert answer.code == 1
+    assert len(answer.err.splitlines()) == 1
+    assert said in answer.err
+    assert "\x1b" not in answer.out
+    found = json.loads(ask("inspect", "--json", "-", stdin=ticket).out)
+    assert said in found["problem"]
+    assert found["verified"] is False
+
+
+def test_inspect_shows_claims_of_a_ticket_cut_in_its_signature(ask, site):
+    path = issued(ask, site)
+    cut = path.read_bytes().strip()[:-10]
+    answer = ask("inspect", "-", stdin=cut)
+    assert answer.code == 1
+    assert "DE-XYZ-CT-" in answer.out
+    assert "verified" in answer.out
+
+
+def test_what_a_ticket_says_cannot_move_the_cursor(ask, site):
+    (site / "claims.json").write_text(json.dumps({"providerURL": "https://x/\x1b[2J\u202e[bold]"}))
+    path = issued(ask, site, "--claims", site / "claims.json", "--unchecked")
+    answer = ask("inspect", path)
+    assert "\x1b" not in answer.out
+    assert "\u202e" not in answer.out
+    assert "[bold]" in answer.out
+
+
+def test_a_human_reads_verdict_reason_and_remedy(ask, site):
+    answer = ask("verify", "--site", site, issued(ask, site, "--driver", site / "driver.jwk"))
+    assert answer.code == 1
+    assert "REFUSED: HOLDER_PROOF_REQUIRED" in answer.out
+    assert "--proof driver.jwk" in answer.out
+    assert "GRANTED" in ask("verify", "--site", site, issued(ask, site)).out
+
+
+def test_every_reason_is_explained():
+    assert set(reasons.WORDS) == set(REASONS)
+    assert all(sentence.endswith(".") for sentence in reasons.WORDS.values())
+
+
+def test_every_command_helps_with_examples(ask):
+    for command in ("init", "issue", "inspect", "verify", "bundle"):
+        answer = ask(command, "--help")
+        assert answer.code == 0
+        assert "Examples:" in answer.out
+        assert f"python -m tools {command}" in answer.out
+    assert ask().out == ask("--help").out
+
+
+def test_words_and_numbers_of_claims_are_those_of_the_firmware():
+    words = [
+        claims.MULTI_USAGE,
+        claims.VALIDATION_METHOD,
+        claims.EVSE_KIND,
+        claims.DAYS,
+        claims.SMART_CHARGING_MODE,
+        claims.METER_VALUE_SIGNATURES,
+        claims.E2E_SECURITY,
+    ]
+    assert [list(entry) for entry in words] == list(cwt_claims.WORDS.values())
+    assert {row[0]: row[1] for row in claims.TABLE if row[1]} == cwt_claims.KEYS
+    assert {name: key for key, name in claims.CWT_CLAIMS.items()} == cwt_claims.REGISTERED
+
+
+def test_a_fault_of_ours_is_one_line_too_and_debug_shows_where(ask, site, monkeypatch):
+    def fails(_):
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(inspection, "describe", fails)
+    answer = ask("inspect", site / "site.toml")
+    assert answer.code == 2
+    assert "ZeroDivisionError: planted" in answer.error
+    with pytest.raises(ZeroDivisionError):
+        ask("--debug", "inspect", site / "site.toml")
+    assert ask("inspect", site / "site.toml").code == 2
+
+
+def test_it_runs_as_a_program_with_its_exit_codes(site):
+    def program(*arguments, **options):
+        command = [sys.executable, "-m", "tools", *map(str, arguments)]
+        return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, **options)
+
+    ticket = program("issue", "--site", site).stdout
+    assert program("verify", "--site", site, "--json", "-", input=ticket).returncode == 0
+    refused = program("verify", "--site", site, "--json", "-", input=ticket.replace(".", "..", 1))
+    assert (refused.returncode, json.loads(refused.stdout)["reason"]) == (1, "MALFORMED")
+    wrong = program("verify", "--site", site, "--at", "x", "-", input=ticket)
+    assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
+
+
+def test_a_closed_pipe_is_no_error(site):
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as closed:
+        command = [sys.executable, "-m", "tools", "issue", "--site", str(site)]
+        done = subprocess.run(command, cwd=REPOSITORY, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
