@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tools import bundle, init, inspection, issue, problem, verify
+from tools import bundle, deploy, init, inspection, issue, problem, provision, verify
 from tools.problem import Problem
 
 USAGE = 2  # exit code: the command line, or a file that it names, is at fault
@@ -24,6 +24,10 @@ Start here:
   python -m tools verify --site site ticket.jws
 """
 
+_DEPLOY = """Examples:
+
+  python -m tools deploy --board VIRTUAL --port virtual"""
+
 app = typer.Typer(
     name="python -m tools",
     help=_GUIDE,
@@ -36,6 +40,9 @@ app.command(epilog=init.EXAMPLES)(init.init)
 app.command(epilog=issue.EXAMPLES)(issue.issue)
 app.command(epilog=inspection.EXAMPLES)(inspection.inspect)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
+app.command("deploy", epilog=_DEPLOY)(deploy.deploy_command)
+app.command(epilog=provision.PROVISION_EXAMPLES)(provision.provision)
+app.command(epilog=provision.CLOCK_EXAMPLES)(provision.clock)
 app.add_typer(bundle.app, name="bundle")
 
 
