@@ -1,7 +1,7 @@
 """One poll of the NFC reader: nothing, a ticket, or a card without one and why; and whether it has left.
 
     reader = Reader(Pn532(Hsu(uart, timing), timing))
-    found = await reader.read()         # None, or a Found; about 30 ms when there is no card, 3 s at most
+    found = await reader.read()         # None, or a Found; about 30 ms when there is no card, under 4 s always
     if found:
         ...                             # judge found.ticket, or show found.cause
         await reader.removed()          # a card that is left on the reader counts once
@@ -26,7 +26,8 @@ from nfc.errors import (
     NoTicket,
 )
 
-_READ_MS = const(2500)  # for a whole card; 4 KB from a slow phone take about 1.5 s
+# For a whole card: 4 KB from a slow phone take about 1.5 s. A command that begins just before the end may add one second.
+_READ_MS = const(2500)
 _ATTEMPTS = const(3)  # a card that comes into the field often fails once or twice at its edge
 _RETRY_MS = const(500)  # between starts of a dead chip: each takes 100 ms, and the next tap must work within 3 s
 # Chips have been seen to go deaf after hours while they still answered commands; setting one up anew takes
