@@ -26,7 +26,7 @@ from nfc.errors import (
     NoTicket,
 )
 
-# For a whole card: 4 KB from a slow phone take about 1.5 s. A command that begins just before the end may add one second.
+# For a whole card: 4 KB from a slow phone take about 1.5 s. A command begun just before the end may add a second.
 _READ_MS = const(2500)
 _ATTEMPTS = const(3)  # a card that comes into the field often fails once or twice at its edge
 _RETRY_MS = const(500)  # between starts of a dead chip: each takes 100 ms, and the next tap must work within 3 s
