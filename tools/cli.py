@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tools import bundle, deploy, init, inspection, issue, problem, provision, verify
+from tools import bundle, deploy, init, inspection, issue, journal, problem, provision, verify
 from tools.problem import Problem
 
 USAGE = 2  # exit code: the command line, or a file that it names, is at fault
@@ -44,6 +44,7 @@ app.command("deploy", epilog=_DEPLOY)(deploy.deploy_command)
 app.command(epilog=provision.PROVISION_EXAMPLES)(provision.provision)
 app.command(epilog=provision.CLOCK_EXAMPLES)(provision.clock)
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(journal.app, name="journal")
 
 
 @app.callback()

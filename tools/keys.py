@@ -52,12 +52,14 @@ def load_key(path: Path, private: bool) -> dict:
 
 
 def write_private(path: Path, content: bytes, replace: bool = False) -> None:
-    """Writes a secret, mode 600 from its first byte on. Raises FileExistsError unless `replace`."""
+    """Writes a secret durably, mode 600 from its first byte on. Raises FileExistsError unless `replace`."""
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if replace else os.O_EXCL)
     handle = os.open(path, flags, 0o600)
     with os.fdopen(handle, "wb") as file:
         os.fchmod(file.fileno(), 0o600)
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def reason(error: Exception) -> str:

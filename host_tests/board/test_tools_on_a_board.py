@@ -1,0 +1,100 @@
+"""The commands that talk to a board, with the real mpremote on a virtual one: from empty flash to a checked journal."""
+
+import json
+import stat
+from contextlib import nullcontext
+
+import pytest
+
+from host_tests.host.tools_cli import run
+from tools import deploy, journal
+from tools.init import init
+from tools.problem import Problem
+from tools.provision import install
+from tools.site import Site
+from tools.virtual.board import Board
+from tools.virtual.world import World
+
+_WRITE = """
+from station.journal import DecisionJournal
+from station.decision import Verdict
+from store.journal import Journal
+with open("/keys/journal.key", "rb") as file:
+    book = DecisionJournal(Journal("/data/journal", file.read()))
+class Issuer:
+    kid = "issuer-1"
+granted = Verdict("GRANTED")
+granted.evse_id, granted.issuer, granted.limits = "DE*ABC*E1*1", Issuer(), {"maxDuration": 60}
+session = book.grant((1795348800, "SET"), granted, b"a ticket")
+book.end((1795348860, "SET"), session, "DURATION", 60)
+book.refusal((1795348900, "SET"), Verdict("EXPIRED", "notAfter"))
+print("written")
+"""
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """A board with firmware, provisioned for a site, switched on."""
+    folder = tmp_path_factory.mktemp("desk")
+    init(folder / "site")
+    with Board(World("real"), folder / "flash.lfs") as board:
+        board.power_on()
+        site = Site.load(folder / "site")
+        with pytest.raises(Problem, match="no firmware"):
+            install(board, site)
+        deploy.deploy(board, "VIRTUAL")
+        install(board, site)
+        assert "written" in deploy.execute(board, _WRITE)
+        yield board, site
+
+
+def test_provisioning_brings_config_trust_and_key_and_makes_the_stores(desk):
+    board, site = desk
+    files = site.provision_files()
+    assert deploy.pull(board, "/site.json") == files["/site.json"]
+    assert deploy.pull(board, "/keys/journal.key") == files["/keys/journal.key"]
+    assert deploy.pull(board, "/data/ledger/made") == b"1"
+    year = deploy.execute(board, "from machine import RTC; print(RTC().datetime()[0])")
+    assert int(year) >= 2026
+
+
+def test_a_journal_is_fetched_checked_and_shown(desk, tmp_path, capsys):
+    board, site = desk
+    export = journal.fetch(board, site.journal_key())
+    kept = [record for record in journal.records(export) if record["stream"] == "kept"]
+    assert [(record["kind"], record["time"]) for record in kept[-2:]] == [
+        ("GRANT", "2026-11-22T12:00:00Z"),
+        ("END", "2026-11-22T12:01:00Z"),
+    ]
+    assert kept[-2]["ticket"] == b"a ticket".hex()
+    assert kept[-1]["grant"] == kept[-2]["sequence"]
+    file = tmp_path / "a.journal"
+    file.write_bytes(export)
+    assert run(capsys, "journal", "verify", "--site", site.folder, file).code == 0
+    shown = json.loads(run(capsys, "journal", "show", "--json", file).out)
+    assert shown == journal.records(export)
+    assert "EXPIRED" in run(capsys, "journal", "show", file).out
+    for broken in (export[:-1], export[40:], export.replace(b"EXPIRED", b"EXPIREE"), b""):
+        file.write_bytes(broken)
+        answer = run(capsys, "journal", "verify", "--site", site.folder, file)
+        assert answer.code == 2
+        assert "not what the reader wrote" in answer.error
+    with pytest.raises(Problem, match="not what the reader wrote"):
+        journal.fetch(board, bytes(32))
+
+
+def test_pulling_keeps_what_was_fetched_and_releases_it_only_when_asked(desk, monkeypatch, capsys):
+    board, site = desk
+    monkeypatch.setattr(deploy, "opened", lambda port: nullcontext(board))
+    file = site.folder / "x.journal"
+    pull = ("journal", "pull", "--site", site.folder, "--port", "any", "--out", file)
+    answer = run(capsys, *pull, "--release")
+    assert answer.code == 0, answer.err
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert run(capsys, "journal", "verify", "--site", site.folder, file).code == 0
+    fetched = file.read_bytes()
+    answer = run(capsys, *pull)
+    assert "file exists" in answer.error
+    assert file.read_bytes() == fetched
+    # nothing above left the reader in maintenance
+    assert "False" in deploy.execute(board, "import os; print('maintenance' in os.listdir('/'))")

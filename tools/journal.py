@@ -1,0 +1,192 @@
+"""`journal`: what a reader decided, fetched from the board, checked and shown."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import cbor2
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from station import clock
+from store import chain
+from store.journal import END, GRANT, KEPT, NOTE, REFUSAL, TRAILER, VOID
+from tools import deploy
+from tools.keys import reason, write_private
+from tools.options import AS_JSON, SITE
+from tools.problem import Problem
+from tools.site import Site
+from tools.terminal import answers, printable, say
+from tools.units import wire_time
+
+EXAMPLES = """Examples:
+
+  python -m tools journal pull --site site --port /dev/ttyUSB0
+
+  python -m tools journal show site/reader-1-20261122T120000Z.journal
+
+  python -m tools journal verify --site site site/reader-1-20261122T120000Z.journal"""
+
+_KINDS = {GRANT: "GRANT", VOID: "VOID", END: "END", REFUSAL: "REFUSAL", NOTE: "NOTE"}
+_STATES = (clock.UNKNOWN, clock.FLOOR, clock.SET)
+# JSON names of the members of a record, by the numbers of firmware/station/journal.py
+_MEMBERS = {
+    2: "what", 3: "evse", 4: "limits", 5: "ticket", 6: "kid", 7: "holder", 8: "grant", 9: "seconds", 10: "detail",
+    11: "ticketKey",
+}  # fmt: skip
+_NONCE_BYTES = 16
+_NONCE_AT = 48  # in the trailer of an export, after its ranges and codes
+
+_EXPORT = """
+import binascii
+from store.journal import Journal
+with open("/keys/journal.key", "rb") as file:
+    journal = Journal("/data/journal", file.read())
+for part in journal.export(nonce=binascii.unhexlify("{nonce}")):
+    print("+", binascii.hexlify(part).decode())
+print("exported")
+"""
+_RELEASE = """
+from store.journal import Journal
+with open("/keys/journal.key", "rb") as file:
+    Journal("/data/journal", file.read()).collected({last})
+print("released")
+"""
+
+app = typer.Typer(
+    help="What a reader granted and refused: fetch its journal, check that nothing is missing or changed, show it.",
+    epilog=EXAMPLES,
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+)
+_FILE = Annotated[Path, typer.Argument(metavar="FILE", help="A journal that `pull` fetched.")]
+
+
+@app.command()
+def pull(
+    site: SITE,
+    port: deploy.PortOption,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to.", show_default="a new file in the site directory")
+    ] = None,
+    release: Annotated[
+        bool, typer.Option("--release", help="Then let the reader use the room of the grants again that were fetched.")
+    ] = False,
+):
+    """Fetch a reader's journal and check it. The reader stands still for the while.
+
+    The file is checked before anything is released: what fails the check stays on the reader.
+    """
+    here = Site.load(site)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    out = out or site / f"{here.reader}-{stamp}.journal"
+    with deploy.opened(port) as board:
+        # nothing that may fail here is inside a maintenance: that would keep the reader from its work
+        export = fetch(board, here.journal_key())
+        _write(out, export)
+        grants = [record["sequence"] for record in records(export) if record["stream"] == "kept"]
+        if release and grants:
+            _release(board, grants[-1])
+    say(f"Wrote {out}: {len(records(export))} records, none missing or changed")
+
+
+@app.command()
+def verify(site: SITE, file: _FILE):
+    """Check a fetched journal with the reader's key: a removed, added, changed or reordered record is found."""
+    export = _read(file)
+    _check(export, Site.load(site).journal_key(), _nonce(export), file)
+    say(f"{file}: {len(records(export))} records, none missing or changed")
+
+
+@app.command()
+def show(file: _FILE, as_json: AS_JSON = False):
+    """Show what a fetched journal says, oldest first, grants before refusals. `verify` checks it."""
+    found = records(_read(file))
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    table = Table(title=f"{file.name}: {len(found)} records", title_justify="left")
+    for heading in ("", "kind", "time", "what", "EVSE", "more"):
+        table.add_column(heading, overflow="fold")
+    shown = ("sequence", "kind", "time", "what", "evse")
+    for record in found:
+        told = record.get("limits", {})
+        more = {name: record[name] for name in ("detail", "holder", "grant", "seconds") if name in record} | told
+        row = [str(record.get(name, "")) for name in shown] + [", ".join(f"{key} {more[key]}" for key in more)]
+        colour = {"GRANT": "green", "REFUSAL": "red"}.get(record["kind"], "")
+        table.add_row(*(Text(printable(cell)) for cell in row), style=colour)
+    answers().print(table)
+
+
+def fetch(port: deploy.Port, key: bytes) -> bytes:
+    """The export of a board's journal, checked: made for this question, whole, unchanged. Problem otherwise."""
+    nonce = os.urandom(_NONCE_BYTES)
+    with deploy.maintenance(port):
+        lines = deploy.execute(port, _EXPORT.format(nonce=nonce.hex())).splitlines()
+    if "exported" not in lines:
+        raise Problem(f"the board gave no journal: {lines[-1] if lines else 'it said nothing'}; is it provisioned?")
+    export = b"".join(bytes.fromhex(line[2:]) for line in lines if line.startswith("+ "))
+    _check(export, key, nonce, "the board's journal")
+    return export
+
+
+def _release(port: deploy.Port, last: int) -> None:
+    with deploy.maintenance(port):
+        said = deploy.execute(port, _RELEASE.format(last=last))
+    if "released" not in said:
+        raise Problem("the journal was fetched, but the reader did not release it; pull once more with --release")
+
+
+def records(export: bytes) -> list[dict]:
+    """What an export says: `stream`, `sequence`, `kind`, `time`, `clock` and the members of each record."""
+    found = []
+    for stream, sequence, kind, body, *_ in chain.split(export):
+        if stream == TRAILER:
+            continue
+        record = {"stream": "kept" if stream == KEPT else "refused", "sequence": sequence}
+        record["kind"] = _KINDS.get(kind, str(kind))
+        found.append(record | _members(body))
+    return found
+
+
+def _members(body: bytes) -> dict:
+    try:
+        said = cbor2.loads(body)
+        members = {"time": wire_time(1000 * said[0]), "clock": _STATES[said[1]]}
+        for key, name in _MEMBERS.items():
+            if key in said:
+                members[name] = said[key].hex() if isinstance(said[key], bytes) else said[key]
+    except (cbor2.CBORDecodeError, ValueError, TypeError, KeyError, IndexError, Problem):
+        return {"what": "unreadable", "detail": body.hex()}
+    return members
+
+
+def _nonce(export: bytes) -> bytes:
+    """The nonce that the export was made for, as its trailer tells; the pull itself has compared it."""
+    trailers = [body for stream, _, _, body, *_ in chain.split(export) if stream == TRAILER]
+    return trailers[-1][_NONCE_AT:] if trailers else b""
+
+
+def _check(export: bytes, key: bytes, nonce: bytes, what: object) -> None:
+    _, problems = chain.verify(export, key, nonce)
+    if problems:
+        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+        raise Problem(f"{what} is not what the reader wrote: {problems[0]}{more}; keep it, and pull again")
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Problem(f"cannot read the journal {file}: {reason(error)}") from None
+
+
+def _write(file: Path, export: bytes) -> None:
+    """Durably, since the reader may forget what is in it; for its owner only, since the tickets are in it."""
+    try:
+        write_private(file, export)
+    except OSError as error:
+        raise Problem(f"cannot write {file}: {reason(error)}") from None
