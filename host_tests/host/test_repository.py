@@ -9,8 +9,10 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
+import typer.main
 
 from host_tests.host.tree import FIRMWARE, REPOSITORY, files, text
+from tools.cli import app
 
 TOOLS = REPOSITORY / "tools/requirements.txt"
 DEV = REPOSITORY / "requirements-dev.txt"
@@ -131,6 +133,17 @@ def test_documents_name_only_targets_that_exist():
         for target in re.findall(r"(?:`|^\s*\$? ?)make ([a-z]+)", path.read_text(), re.M)
     }
     assert [entry for entry in sorted(named) if entry[1] not in targets()] == []
+
+
+def test_commands_that_make_and_documents_name_exist():
+    named = {
+        command
+        for path in (MAKEFILE, *files(".md"))
+        for command in re.findall(r"-m tools(?: --debug)? ([a-z]+)", path.read_text())
+    }
+    assert {"init", "issue", "verify", "deploy", "demo", "sim", "bench"} <= named
+    known = set(typer.main.get_group(app).commands)
+    assert sorted(named - known) == []
 
 
 def test_links_between_documents_lead_somewhere():
