@@ -3,8 +3,8 @@
 A folder of 64 bucket files; a ticket's bucket is the low six bits of its key's first byte, so that a look-up reads one
 file in small pieces, whatever the age of the ledger. A bucket is a row of 36-byte records, only ever appended to:
 
-    0   1  state: "U" used, "L" later (takes the place of the earlier record of this key), "V" void
-    1  19  the first 19 bytes of the key (the key is a SHA-256)
+    0   3  state: "use", "new" (takes the place of the earlier record of this key) or "off" (void)
+    3  17  the first 17 bytes of the key (the key is a SHA-256)
     20  8  digest of the EVSE
     28  4  not after: seconds since 1970, little endian; 0xffffffff is never forgotten
     32  4  CRC-32 of the 32 bytes before, little endian
@@ -26,14 +26,15 @@ from .files import Fault, Full
 _BUCKETS = const(64)
 _RECORD = const(36)
 _BODY = const(32)
-_KEY = const(19)
+_AT = const(3)  # offset of the key
+_KEY = const(17)
 _END = const(28)  # offset of the not-after time
 _PIECE = const(504)  # bytes read at once: 14 records
-_USED = const(0x55)
-_LATER = const(0x4C)
-_VOID = const(0x56)
 _NEVER = const(0xFFFFFFFF)
-_LAYOUT = "<B19s8sI"
+_LAYOUT = "<3s17s8sI"
+_USED = b"use"
+_LATER = b"new"
+_VOID = b"off"
 # A bucket is compacted by itself when it holds this many records that no longer count, and they are half of it.
 _DEAD = const(28)
 
@@ -52,7 +53,7 @@ def _path(folder, bucket):
     return "%s/%02d" % (folder, bucket)
 
 
-def _seal(state, key, evse, not_after_s):
+def seal(state, key, evse, not_after_s):
     """The record, with its CRC."""
     body = struct.pack(_LAYOUT, state, key, evse, not_after_s)
     return body + struct.pack("<I", binascii.crc32(body) & 0xFFFFFFFF)
@@ -75,9 +76,12 @@ class Ledger:
         self._folder = folder
         self._buffer = bytearray(_PIECE)
         self._view = memoryview(self._buffer)
+        self._ragged = False
+        record = seal(_USED, bytes(_KEY), bytes(8), 0)
+        self._whole = [binascii.crc32(record * n) & 0xFFFFFFFF for n in range(_PIECE // _RECORD + 1)]
         self._live = array("H", bytes(2 * _BUCKETS))
         self._dead = array("H", bytes(2 * _BUCKETS))
-        self._earliest = array("I", bytes(4 * _BUCKETS))
+        self._earliest = array("I", bytes(4 * _BUCKETS))  # no entry ends before; 0: not known yet
         self._open()
 
     def _open(self):
@@ -108,33 +112,57 @@ class Ledger:
         return sum(self._live)
 
     def _scan(self, bucket):
-        """Learn one bucket: how much of it counts, and when its first entry ends."""
-        if files.size(_path(self._folder, bucket)) % _RECORD:
+        """Learn how much of one bucket counts."""
+        counts = [0, 0, 0]  # live, dead, unreadable
+        path = _path(self._folder, bucket)
+        self._ragged = False
+        try:
+            with open(path, "rb") as file:
+                while True:
+                    got = file.readinto(self._buffer) or 0
+                    self._count(bucket, got // _RECORD, counts)
+                    if got < _PIECE:
+                        self._ragged = got % _RECORD > 0
+                        break
+        except OSError as error:
+            raise files.ours(error, path) from None
+        if self._ragged:
             self.torn += 1
             self._rewrite(bucket, None)
-        live = dead = unreadable = 0
-        earliest = _NEVER
-        for at in self._walk(bucket):
-            state, _, _, not_after_s = struct.unpack_from(_LAYOUT, self._buffer, at)
-            if not self._intact(bucket, at):
-                unreadable += 1
-                continue
-            if state == _USED:
-                live += 1
-            elif state == _LATER:
-                dead += 1
-            else:
-                live -= 1
-                dead += 2
-            earliest = min(earliest, not_after_s)
+            return
+        live, dead, unreadable = counts
         self._live[bucket] = max(live, 0) + unreadable
         self._dead[bucket] = dead
-        self._earliest[bucket] = earliest
+        self._earliest[bucket] = 0 if live + dead else _NEVER
         if unreadable:
-            self._bad[bucket] = "%d unreadable in %s" % (unreadable, _path(self._folder, bucket))
+            self._bad[bucket] = "%d unreadable in %s" % (unreadable, path)
+
+    def _count(self, bucket, records, counts):
+        """Add a piece of so many records to the counts of live, dead and unreadable ones."""
+        # Of records whose own CRC holds, the CRC of all of them depends on nothing but their number: this way the
+        # usual piece costs one call, not one per record.
+        crc = binascii.crc32(self._view[: records * _RECORD]) & 0xFFFFFFFF
+        if crc == self._whole[records] and _LATER not in self._buffer and _VOID not in self._buffer:
+            if not records or self._intact(bucket, 0):
+                counts[0] += records
+                return
+        for at in range(0, records * _RECORD, _RECORD):
+            state = bytes(self._view[at : at + _AT])
+            if not self._intact(bucket, at):
+                counts[2] += 1
+            elif state == _USED:
+                counts[0] += 1
+            elif state == _LATER:
+                counts[1] += 1
+            else:
+                counts[0] -= 1
+                counts[1] += 2
 
     def _walk(self, bucket):
-        """Offsets in the buffer of one record after the other. Run it to its end: it holds the file open."""
+        """Offsets in the buffer of one record after the other. Run it to its end: it holds the file open.
+
+        Then `_ragged` tells whether the bucket ends in a part of a record.
+        """
         path = _path(self._folder, bucket)
         try:
             with open(path, "rb") as file:
@@ -143,6 +171,7 @@ class Ledger:
                     for at in range(0, got - _RECORD + 1, _RECORD):
                         yield at
                     if got < _PIECE:
+                        self._ragged = got % _RECORD > 0
                         return
         except OSError as error:
             raise files.ours(error, path) from None
@@ -151,9 +180,9 @@ class Ledger:
         """The record's CRC holds and it belongs into this bucket."""
         buffer = self._buffer
         crc = binascii.crc32(self._view[at : at + _BODY]) & 0xFFFFFFFF
-        if struct.unpack_from("<I", buffer, at + _BODY)[0] != crc or buffer[at + 1] % _BUCKETS != bucket:
+        if struct.unpack_from("<I", buffer, at + _BODY)[0] != crc or buffer[at + _AT] % _BUCKETS != bucket:
             return False
-        return buffer[at] in (_USED, _LATER, _VOID)
+        return bytes(self._view[at : at + _AT]) in (_USED, _LATER, _VOID)
 
     def _last(self, key):
         """The last record of the key as (state, not_after_s, evse), or None."""
@@ -180,7 +209,7 @@ class Ledger:
     def _pick(self, bucket, wanted, got):
         found = None
         for at in range(0, got - _RECORD + 1, _RECORD):
-            if self._view[at + 1 : at + 1 + _KEY] == wanted:
+            if self._view[at + _AT : at + _AT + _KEY] == wanted:
                 if not self._intact(bucket, at):
                     self._bad[bucket] = "unreadable in %s" % _path(self._folder, bucket)
                     raise Fault("ledger bucket %d is damaged" % bucket)
@@ -236,7 +265,7 @@ class Ledger:
 
     def _append(self, state, key, not_after_s, evse):
         bucket = key[0] % _BUCKETS
-        record = _seal(state, bytes(key[:_KEY]), evse, not_after_s)
+        record = seal(state, bytes(key[:_KEY]), evse, not_after_s)
         try:
             files.put(_path(self._folder, bucket), "ab", (record,))
         except (Fault, Full):
@@ -275,10 +304,13 @@ class Ledger:
         for bucket in range(_BUCKETS):
             if bucket not in self._bad and self._earliest[bucket] <= now_s:
                 ended = total = 0
+                earliest = _NEVER
                 for at in self._walk(bucket):
                     total += 1
-                    if struct.unpack_from("<I", self._buffer, at + _END)[0] <= now_s:
-                        ended += 1
+                    until_s = struct.unpack_from("<I", self._buffer, at + _END)[0]
+                    earliest = min(earliest, until_s)
+                    ended += until_s <= now_s
+                self._earliest[bucket] = earliest
                 if ended and (share is None or (ended + self._dead[bucket]) * share >= total):
                     before = self._live[bucket]
                     self._rewrite(bucket, now_s)
@@ -292,8 +324,8 @@ class Ledger:
         """
         newest = {}  # key of each voided or replaced ticket: index of the record that did it
         for index, at in enumerate(self._walk(bucket)):
-            if self._buffer[at] != _USED and self._intact(bucket, at):
-                newest[bytes(self._view[at + 1 : at + 1 + _KEY])] = index
+            if self._view[at : at + _AT] != _USED and self._intact(bucket, at):
+                newest[bytes(self._view[at + _AT : at + _AT + _KEY])] = index
         path = _path(self._folder, bucket)
         try:
             with open(path + ".new", "wb") as file:
@@ -315,7 +347,7 @@ class Ledger:
         state, key, evse, not_after_s = struct.unpack(_LAYOUT, record[:_BODY])
         if state == _VOID or index < newest.get(key, 0) or (now_s is not None and not_after_s <= now_s):
             return b""
-        return _seal(_USED, key, evse, not_after_s)
+        return seal(_USED, key, evse, not_after_s)
 
     def repair(self):
         """Give up what is damaged, on an operator's explicit word: missing buckets start empty and unreadable records

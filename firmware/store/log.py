@@ -27,7 +27,8 @@ _FIRST = const(36)  # bytes of a segment's first record
 def make(folder):
     """Create an empty log. What is already there is kept."""
     files.folder(folder)
-    if not _bases(files.names(folder)):
+    # littlefs publishes a new file empty before it publishes its content.
+    if not any(files.size("%s/%08x" % (folder, base)) >= _FIRST for base in _bases(files.names(folder))):
         _begin(folder, 0, 0, bytes(CODE), ())
 
 
@@ -63,25 +64,29 @@ class Log:
         self._stream = stream
         self._mac = mac
         self._segment = segment
+        self._changes = 0  # of the files, so that readers notice
         self._open()
 
     def _open(self):
         self.damage = []
         self.torn = 0
+        self._changes += 1
         self.last = 0
         self.code = bytes(CODE)
         self.seen_other = 0  # the highest `other` of the records read
         self._stale = False
         self._spoilt = False  # the last segment's end is not a record's end: the next append starts a new one
-        there = files.names(self._folder)
-        self._bases = _bases(there)
+        self._bases = _bases(files.names(self._folder))
         self._sizes = []
         for base in self._bases:
             try:
                 self._sizes.append(files.size(self._path(base)))
             except Fault as error:
-                self._sizes.append(0)
+                self._sizes.append(_FIRST)
                 self.damage.append(str(error))
+        if self._bases and self._sizes[-1] < _FIRST:
+            # A cut while it was made: nothing in it was ever acknowledged, and its name will be used again.
+            del self._bases[-1], self._sizes[-1]
         if self._bases:
             self._read_last()
         else:
@@ -106,11 +111,14 @@ class Log:
                     newest = at + size
             if newest:
                 self.code = files.take(path, newest - 4 - CODE, CODE)
+            else:
+                self.last += 1  # at least one record may be in what cannot be read; its number is not used again
             if scan.skipped or not newest:
                 self.damage.append("%s: %d unreadable" % (path, scan.skipped))
             self.torn += scan.torn > 0
             self._spoilt = bool(scan.skipped or scan.torn or not newest)
         except Fault as error:
+            self.last += 1
             self.damage.append(str(error))
             self._spoilt = True
 
@@ -154,6 +162,7 @@ class Log:
         code = self._mac.of((head, link, body))[:CODE]
         parts = records.seal((head, link, body, code))
         self._stale = True
+        self._changes += 1
         size = OVERHEAD + len(body)
         if size > tails.RECORD_MAX:
             self._flush(sequence, code, parts, size)
@@ -185,7 +194,7 @@ class Log:
     def _start(self, base, code, batch):
         """Begin a new segment with the given records."""
         if self._bases and self._bases[-1] == base:
-            # Nothing in the last segment can be read, and its name is needed: it is replaced in one step.
+            # The last segment holds only its first record and bytes that a cut tore: it is replaced in one step.
             del self._bases[-1], self._sizes[-1]
         files.folder(self._folder)
         path = _begin(self._folder, self._stream, base, code, batch)
@@ -197,10 +206,12 @@ class Log:
         """Delete the segments of which no record comes after `up_to`, the oldest first."""
         if up_to >= self.last and (self.last > self._bases[-1] if self._bases else True):
             self._stale = True
+            # After a cut between this and the deletions the segments must still follow one another without a gap.
+            if self._tails.waiting():
+                self._flush(self.last, self.code, (), 0)
             self._start(self.last, self.code, ())
-            self._flushed, self._flushed_code = self.last, self.code
-            self._tails.moved()
             self._stale = False
+        self._changes += 1
         while len(self._bases) > 1 and self._bases[1] <= up_to:
             files.remove(self._path(self._bases[0]))
             del self._bases[0], self._sizes[0]
@@ -234,20 +245,34 @@ class Log:
                 return
 
     def _segment_frames(self, index, seen):
+        """The records after `seen` of one segment, as `frames` yields them."""
         bases = self._bases
         if index >= len(bases) or (index + 1 < len(bases) and bases[index + 1] <= seen):
             return
         path = self._path(bases[index])
+        file = None
+        changes = 0
         try:
             scan = records.Scan(path)
-            found = scan.next()
-            while found:
+            while True:
+                # littlefs may use blocks of an open file again once that file is appended to or deleted.
+                if file is None or changes != self._changes:
+                    if file:
+                        file.close()
+                    file = open(path, "rb")
+                    changes = self._changes
+                found = scan.next(file)
+                if not found:
+                    return
                 at, size, fields = found
                 if fields[0] != SEGMENT and fields[3] > seen:
-                    yield fields, files.take(path, at, size)
-                found = scan.next()
-        except Fault:
+                    file.seek(at)
+                    yield fields, file.read(size)
+        except (OSError, Fault):
             return
+        finally:
+            if file:
+                file.close()
 
     def check(self):
         """Read every segment, one per step, and note in `damage` what is unreadable or missing."""

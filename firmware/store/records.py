@@ -77,22 +77,15 @@ class Scan:
         """Yield (offset, size, head fields) of each intact record. Run it to its end: it holds the file open."""
         try:
             with open(self._path, "rb") as file:
-                found = self._next(file)
+                found = self.next(file)
                 while found:
                     yield found
-                    found = self._next(file)
+                    found = self.next(file)
         except OSError as error:
             raise files.ours(error, self._path) from None
 
-    def next(self):
-        """The next intact record as (offset, size, head fields), or None; the file is open only during the call."""
-        try:
-            with open(self._path, "rb") as file:
-                return self._next(file)
-        except OSError as error:
-            raise files.ours(error, self._path) from None
-
-    def _next(self, file):
+    def next(self, file):
+        """The next intact record in the file, opened anew or not, as (offset, size, head fields); None at the end."""
         lost = False  # inside a damaged place that has been counted
         while self._at < self._end:
             at = self._at

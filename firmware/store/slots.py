@@ -41,15 +41,18 @@ class Slots:
     def _copies(self, name):
         """[(generation, which, value)] of the intact copies, the newest first."""
         there = files.names(self._folder)
-        good, bad = [], []
+        good, bad, empty = [], [], []
         for which in ("a", "b"):
             if "%s.%s" % (name, which) in there:
                 path = "%s/%s.%s" % (self._folder, name, which)
                 copy = _read(path)
-                if copy is None:
-                    bad.append(path)
-                else:
+                if copy:
                     good.append((copy[0], which, copy[1]))
+                else:
+                    (bad if copy is None else empty).append(path)
+        # littlefs publishes a new file empty before its content: one empty copy is what a cut leaves, two are damage.
+        if len(empty) + len(bad) == 2:
+            bad += empty
         self._damaged[name] = bad
         good.sort(reverse=True)
         return good
@@ -87,9 +90,11 @@ class Slots:
 
 
 def _read(path):
-    """(generation, value) of one copy, or None if it is damaged."""
+    """(generation, value) of one copy, () if the file is empty, or None if it is damaged."""
     try:
         length = files.size(path)
+        if not length:
+            return ()
         if not _HEAD_SIZE + 4 <= length <= VALUE_MAX + _HEAD_SIZE + 4:
             return None
         data = files.take(path, 0, length)

@@ -86,9 +86,9 @@ class Tails:
             sequence, index, count, check = struct.unpack_from("<IBBH", data)
             if check == _check(data[:6], data[_HEAD:]) and index < count <= _PARTS_MAX:
                 return sequence, index, count
-        # littlefs publishes a part whole; elsewhere a short one is what a cut leaves.
+        # littlefs publishes a new file empty and then its content whole; elsewhere a cut may leave a part of it.
         if len(data) < _HEAD + _PART:
-            self.torn += 1
+            self.torn += len(data) > 0
         else:
             self.damage.append("%s: unreadable" % self._path(slot))
         return None
