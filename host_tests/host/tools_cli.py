@@ -1,6 +1,7 @@
 """Runs `python -m tools` in this process, for tests that ask for many answers."""
 
 import io
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,3 +32,20 @@ def run(capsys, *arguments: str | Path, stdin: bytes = b"", monkeypatch=None) ->
     code = cli.main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     return Answer(code, captured.out, captured.err)
+
+
+def issued(ask, site, *options, name="ticket.jws") -> Path:
+    path = site / name
+    answer = ask("issue", "--site", site, "--out", path, *options)
+    assert answer.code == 0, answer.err
+    return path
+
+
+def verdict(ask, site, ticket, *options) -> dict:
+    answer = ask("verify", "--site", site, "--json", *options, ticket)
+    assert answer.err == ""
+    found = json.loads(answer.out)
+    assert answer.code == (0 if found["granted"] else 1)
+    assert set(found) == {"granted", "reason", "limits"}
+    assert found["granted"] is (found["reason"] == "GRANTED")
+    return found
