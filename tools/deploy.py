@@ -1,5 +1,8 @@
 """Puts firmware and data on a board with mpremote: the same way for a board on a cable and for a virtual one.
 
+A board with a ROMFS partition gets the compiled firmware as one image there, where code is run in place and takes no
+heap; one without gets it file by file. `boot.py`, `main.py` and `pins.py` are files on every board.
+
 While files are copied the board is in maintenance: the flag file `/maintenance` is written first and the board reset,
 so that no watchdog is armed; it is removed last and the board reset again. An interrupted run leaves the flag, and the
 next run goes on where it stopped, since only what differs is copied.
@@ -32,6 +35,8 @@ FIRMWARE = ROOT / "firmware"
 BOARDS = ROOT / "boards"
 VIRTUAL_IMAGE = ROOT / ".virtual" / "flash.lfs"
 SOURCES_ON_DEVICE = ("boot.py", "main.py")  # what the chip runs by name; everything else is compiled
+FILES_ON_EVERY_BOARD = ("/boot.py", "/main.py", "/pins.py")
+DATA_SUFFIXES = (".bin",)
 MAINTENANCE_FLAG = "/maintenance"
 CALL_LIMIT_S = 180
 
@@ -63,10 +68,12 @@ def digest(path, size=512):
 def walk(folder, keep):
     for entry in list(os.ilistdir(folder or "/")):
         path = folder + "/" + entry[0]
-        if path in ("/lib", "/remote"):
+        if path in ("/lib", "/remote", "/rom"):
             continue
         if entry[1] & 0x4000:
             walk(path, keep)
+            if path not in ("/data", "/keys", "/incoming") and not os.listdir(path):
+                os.rmdir(path)  # an empty folder would hide the package of its name in ROMFS
         elif path.endswith((".py", ".mpy")) and path not in keep:
             os.remove(path)
             print("removed", path)
@@ -99,18 +106,37 @@ def install(remove_stale):
     print("installed")
 """
 
+_HAS_ROM = """
+import vfs
+if hasattr(vfs, "rom_ioctl") and vfs.rom_ioctl(1) > 0:
+    print("has ROMFS")
+"""
+
+# Prints the digest of what the partition holds now.
+_CHECK_ROM = """
+import vfs, binascii
+from hashlib import sha256
+part, state, left, at = bytearray(4096), sha256(), {size}, 0
+while left > 0:
+    vfs.rom_ioctl(2, 0).readblocks(at, part)
+    state.update(memoryview(part)[:min(4096, left)])
+    left -= 4096
+    at += 1
+print(binascii.hexlify(state.digest()).decode())
+"""
+
 
 def build(board_name: str) -> dict[str, bytes]:
-    """What belongs on a board of that name, by path on the device; compiled into build/<BOARD>."""
+    """What belongs on a board of that name, by path on the device; compiled into build/<BOARD>/tree."""
     files = {"/pins.py": pins_module(board_name)}
     settings = _settings(board_name)
-    target = ROOT / "build" / board_name
+    target = ROOT / "build" / board_name / "tree"
     compiled: list[tuple[Path, Path]] = []
-    for source in sorted(FIRMWARE.rglob("*.py")):
+    for source in sorted(FIRMWARE.rglob("*.*")):
         name = source.relative_to(FIRMWARE)
-        if str(name) in SOURCES_ON_DEVICE:
-            files[f"/{name}"] = source.read_bytes()
-        else:
+        if str(name) in SOURCES_ON_DEVICE or source.suffix in DATA_SUFFIXES:
+            files[f"/{name.as_posix()}"] = source.read_bytes()
+        elif source.suffix == ".py":
             compiled.append((source, name.with_suffix(".mpy")))
 
     def compile_one(job: tuple[Path, Path]) -> tuple[str, bytes]:
@@ -335,6 +361,45 @@ def pull(port: Port, path: str) -> bytes:
         return target.read_bytes()
 
 
+def rom_image(board_name: str, files: Mapping[str, bytes]) -> bytes:
+    """The ROMFS image of `files`, made by mpremote."""
+    with tempfile.TemporaryDirectory() as name:
+        for path, content in files.items():
+            target = Path(name) / "rom" / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        image = Path(name) / "image.romfs"
+        command = [sys.executable, "-m", "mpremote", "romfs", "--no-mpy", "--output", str(image), "build"]
+        subprocess.run([*command, str(Path(name) / "rom")], check=True, capture_output=True)
+        content = image.read_bytes()
+    kept = ROOT / "build" / board_name / "firmware.romfs"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(content)
+    return content
+
+
+def _push_rom(port: Port, image: bytes, progress: Report) -> list[str]:
+    """Writes the ROMFS partition unless it holds the image already; reads it back and compares by SHA-256."""
+    digest = hashlib.sha256(image).hexdigest()
+    check = _CHECK_ROM.format(size=len(image))
+    if digest in execute(port, check):
+        return []
+    total = -(-len(image) // 4096)
+
+    def on_line(line: str) -> None:
+        for word in line.split("\r"):
+            if word.startswith("Writing at offset "):
+                progress(int(word.split()[-1]) // 4096, total, "firmware.romfs")
+
+    with tempfile.NamedTemporaryFile(suffix=".romfs") as file:
+        file.write(image)
+        file.flush()
+        printed = mpremote(port, "romfs", "deploy", file.name, "+", "exec", check, on_line=on_line)
+    if digest not in printed:
+        raise Problem("the firmware arrived damaged: deploy again; if that does not help, the board's flash is failing")
+    return ["/rom"]
+
+
 def deploy(port: Port, board_name: str, progress: Report = lambda done, total, name: None) -> list[str]:
     """Brings the firmware of this checkout onto a board; returns the paths that were copied or removed.
 
@@ -342,7 +407,11 @@ def deploy(port: Port, board_name: str, progress: Report = lambda done, total, n
     """
     files = build(board_name)
     with maintenance(port, _settings(board_name)["march"]):
-        return push(port, files, progress, remove_stale=True)
+        touched = []
+        if "has ROMFS" in execute(port, _HAS_ROM):
+            in_rom = {path: files.pop(path) for path in list(files) if path not in FILES_ON_EVERY_BOARD}
+            touched = _push_rom(port, rom_image(board_name, in_rom), progress)
+        return touched + push(port, files, progress, remove_stale=True)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ class Verdict:
         self.detail = detail
         self.claims = self.issuer = self.key = self.evse_id = self.session = None
         self.holder = "passive"
-        self.first_use = False
+        self.first_use = self.holds_evse = self.holds_key = False
         self.limits = {}
 
     @property
@@ -62,7 +62,9 @@ class Decision:
         self.ready = ready or (lambda evse_id: True)
         self.presence = presence or (lambda presentation, evse_id: presentation.carrier != "ble")
         self.online = online or _never_answers
-        self._in_progress = set()  # ledger keys and EVSE ids between their check and their record
+        # held between their check and their record
+        self._evses_held = set()
+        self._keys_held = set()
 
     async def decide(self, presentation):
         """The verdict, recorded: a grant is in the ledger and the journal when this returns, a refusal in the journal.
@@ -70,9 +72,8 @@ class Decision:
         Any exception but Refused is a fault of ours and is the caller's: the relay stays off.
         """
         verdict = Verdict(reason.INTERNAL_FAULT)
-        held = []
         try:
-            await self._judge(presentation, verdict, held)
+            await self._judge(presentation, verdict)
             self._record(presentation, verdict)
             verdict.reason = reason.GRANTED
         except Refused as refusal:
@@ -80,11 +81,13 @@ class Decision:
             verdict.detail = refusal.detail
             self._note_refusal(verdict)
         finally:
-            for key in held:
-                self._in_progress.discard(key)
+            if verdict.holds_evse:
+                self._evses_held.discard(verdict.evse_id)
+            if verdict.holds_key:
+                self._keys_held.discard(verdict.key)
         return verdict
 
-    async def _judge(self, presentation, verdict, held):
+    async def _judge(self, presentation, verdict):
         envelope = form.read(presentation.ticket)
         issuer = self.trust.find(envelope.kid)
         genuine = False
@@ -96,14 +99,20 @@ class Decision:
         verdict.claims, verdict.issuer = claims, issuer
         verdict.evse_id, verdict.limits = await self._check_rules(presentation, claims, issuer, verdict)
         verdict.key = rules.ledger_key(claims)
-        # no await from the check of EVSE and use to here: two taps at once cannot both pass
-        for key in (verdict.evse_id, verdict.key):
-            if key in self._in_progress:
-                raise Refused(reason.EVSE_BUSY if key is verdict.evse_id else reason.ALREADY_USED)
-            self._in_progress.add(key)
-            held.append(key)
+        self._hold(verdict)
         used = self._check_use(verdict)
         await self._check_online(claims, verdict.evse_id, used)
+
+    def _hold(self, verdict):
+        """From the check of EVSE and use to here nothing is awaited: of two taps at once only one gets further."""
+        if verdict.evse_id in self._evses_held:
+            raise Refused(reason.EVSE_BUSY)
+        self._evses_held.add(verdict.evse_id)
+        verdict.holds_evse = True
+        if verdict.key in self._keys_held:
+            raise Refused(reason.ALREADY_USED)
+        self._keys_held.add(verdict.key)
+        verdict.holds_key = True
 
     def _situation(self, presentation, claims, issuer, evse, holder):
         situation = rules.Situation()
@@ -120,7 +129,7 @@ class Decision:
         situation.over_ble = presentation.carrier == "ble"
         situation.encrypted = presentation.encrypted
         situation.presence_ok = bool(self.presence(presentation, evse.id))
-        situation.evse_busy = self.busy(evse.id) or evse.id in self._in_progress
+        situation.evse_busy = self.busy(evse.id) or evse.id in self._evses_held
         return situation
 
     async def _check_rules(self, presentation, claims, issuer, verdict):

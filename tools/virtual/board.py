@@ -12,7 +12,7 @@ from collections.abc import Callable
 from tools.virtual.bus import I2CBus, SPIBus
 from tools.virtual.child import Child
 from tools.virtual.console import Console
-from tools.virtual.flash import Flash
+from tools.virtual.flash import FILE_BLOCKS, ROM_BLOCKS, Flash
 from tools.virtual.pins import Pins
 from tools.virtual.uart import Uart
 from tools.virtual.world import Timer, World
@@ -47,14 +47,15 @@ class Board:
         flash_path: str | os.PathLike[str],
         *,
         heap: str = "96wK",
-        flash_blocks: int = 512,
+        flash_blocks: int = FILE_BLOCKS,
+        rom_blocks: int = ROM_BLOCKS,
         unique_id: bytes = b"\x24\x0a\xc4\x00\x00\x01",
         entropy: Callable[[int], bytes] = os.urandom,
         ticks_start_ms: int = (1 << 30) - 20_000,
         hang_s: float = 5.0,
     ):
         self.world = world
-        self.flash = Flash(flash_path, flash_blocks)
+        self.flash = Flash(flash_path, flash_blocks, rom_blocks)
         self.pins = Pins(world)
         self.terminal = Console(world)
         self.rtc_drift_ppm = 0
@@ -202,7 +203,7 @@ class Board:
         if self.reset_cause != SOFT_RESET:
             self._booted_us = self.world.now_us
         self._heard_s = time.monotonic()
-        self._child = child = Child(self._heap)
+        self._child = child = Child(self._heap, self.flash)
         self.terminal.tracker.restart(raw)
         self.world.add_reader(child.link, self._on_link)
         self.world.add_reader(child.console_out, self._on_printed)
@@ -437,9 +438,10 @@ class Board:
     def _on_hello(self, argument: int, payload: bytes) -> None:
         boot_files = 1 if self.terminal.tracker.raw else 2
         head = struct.pack(
-            "<BHqqB6s",
+            "<BHHqqB6s",
             boot_files,
             self.flash.blocks,
+            self.flash.rom_blocks,
             self._ticks_start_ms,
             self._booted_us,
             self.reset_cause,

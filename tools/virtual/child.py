@@ -19,9 +19,17 @@ import termios
 import tty
 from pathlib import Path
 
+from tools.virtual.flash import BLOCK, Flash
+
 _DEVICE = Path(__file__).parent / "device"
 _CACHE = Path(__file__).parents[2] / ".cache" / "virtual"
-_RUN = "import sys; sys.path.append(sys.argv[1]); import micropython_run; sys.exit(micropython_run.run_main({argv!r}))"
+_RUN = "import sys; sys.path.append(sys.argv[1]); import micropython_run; sys.exit(micropython_run.run_main({argv}))"
+# The ROMFS partition lies in the interpreter's memory, as the chip's cache maps it: code in it is run where it lies.
+_MAP_ROM = (
+    "import ctypes, mmap; image = open({path!r}, 'r+b'); "
+    "memory = mmap.mmap(image.fileno(), {size}, offset={offset}); "
+    "rom = ctypes.addressof(ctypes.c_char.from_buffer(memory)); "
+)
 
 
 @functools.cache
@@ -57,8 +65,9 @@ def device_folder() -> Path:
     return folder
 
 
-def _interpreter(arguments: list[str]) -> list[str]:
-    return [sys.executable, "-I", "-S", "-c", _RUN.format(argv=["micropython", *arguments]), _interpreter_folder()]
+def _interpreter(argv: str, before: str = "") -> list[str]:
+    """Command of an interpreter whose argument list is the expression `argv`, in a process that runs `before` first."""
+    return [sys.executable, "-I", "-S", "-c", before + _RUN.format(argv=argv), _interpreter_folder()]
 
 
 def _measure_heap(folder: Path) -> int:
@@ -67,7 +76,9 @@ def _measure_heap(folder: Path) -> int:
     code = f"import asyncio, gc; gc.collect(); before = gc.mem_alloc()\nfor name in {names}: __import__(name)\n"
     code += "name = None; gc.collect(); print(gc.mem_alloc() - before)"
     environment = {"MICROPYPATH": f".frozen:{folder}", "HOME": "/nonexistent"}
-    done = subprocess.run(_interpreter(["-c", code]), env=environment, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        _interpreter(repr(["micropython", "-c", code])), env=environment, check=True, capture_output=True, text=True
+    )
     return int(done.stdout)
 
 
@@ -88,16 +99,20 @@ def heap_bytes(heap: str) -> int:
 class Child:
     """One run of the interpreter. `link`, `console_out` and `console_in` are non-blocking descriptors of ours."""
 
-    def __init__(self, heap: str):
+    def __init__(self, heap: str, flash: Flash):
         ours, theirs = socket.socketpair()
         self._socket = ours
         self.link = ours.fileno()
         self.console_out, stdout = os.pipe()
         self.console_in, self._stdin = os.openpty()
         self._make_terminal(self._stdin)
-        code = f"__import__('virtual_boot').run({theirs.fileno()}, globals())"
+        code = f"__import__('virtual_boot').run({theirs.fileno()}, %d, globals())"
+        argv = f"['micropython', '-X', 'heapsize={heap_bytes(heap)}', '-i', '-c', {code!r} % rom]"
+        rom = _MAP_ROM.format(
+            path=str(flash.path.resolve()), size=flash.rom_blocks * BLOCK, offset=flash.blocks * BLOCK
+        )
         self.process = subprocess.Popen(
-            _interpreter(["-X", f"heapsize={heap_bytes(heap)}", "-i", "-c", code]),
+            _interpreter(argv, rom),
             stdin=self._stdin,
             stdout=stdout,
             stderr=stdout,

@@ -5,18 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 BLOCK = 4096
+FILE_BLOCKS = 448  # littlefs, at the start of the image
+ROM_BLOCKS = 64  # the ROMFS partition, behind it
 
 
 class Flash:
-    """`blocks` erase blocks of 4096 bytes in a file. Programming only clears bits; erasing sets a block to FF.
+    """`blocks` erase blocks of 4096 bytes in a file, and behind them `rom_blocks` for the ROMFS partition, which the chip
+    also sees as memory. Programming only clears bits; erasing sets a block to FF.
 
     `writes` and `erases` count since this object was made, `worn[block]` the erases of each block. The file is made
     sparse when there is none: a block of zeros at its start means that it was never written.
     """
 
-    def __init__(self, path: str | os.PathLike[str], blocks: int):
+    def __init__(self, path: str | os.PathLike[str], blocks: int, rom_blocks: int):
         self.path = Path(path)
         self.blocks = blocks
+        self.rom_blocks = rom_blocks
         self.writes = 0
         self.erases = 0
         self.worn: dict[int, int] = {}
@@ -24,8 +28,8 @@ class Flash:
         self._cut_write: tuple[int, int | None] | None = None
         self._cut_erase: int | None = None
         self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        if os.fstat(self._fd).st_size < blocks * BLOCK:
-            os.truncate(self._fd, blocks * BLOCK)
+        if os.fstat(self._fd).st_size < (blocks + rom_blocks) * BLOCK:
+            os.truncate(self._fd, (blocks + rom_blocks) * BLOCK)
 
     def close(self) -> None:
         os.close(self._fd)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from littlefs import LittleFS, UserContext
 from littlefs.lfs import LFSConfig
 
-from tools.virtual.flash import BLOCK
+from tools.virtual.flash import BLOCK, FILE_BLOCKS
 
 
 class _Image(UserContext):
@@ -16,7 +16,6 @@ class _Image(UserContext):
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         if os.fstat(self._fd).st_size < blocks * BLOCK:
             os.truncate(self._fd, blocks * BLOCK)
-        self.blocks = os.fstat(self._fd).st_size // BLOCK
 
     def close(self) -> None:
         os.close(self._fd)
@@ -37,12 +36,12 @@ class _Image(UserContext):
 
 
 @contextmanager
-def mounted(path: str | os.PathLike[str], blocks: int = 512) -> Iterator[LittleFS]:
+def mounted(path: str | os.PathLike[str], blocks: int = FILE_BLOCKS) -> Iterator[LittleFS]:
     """The file system of an image, with the ESP32 port's parameters; made when there is no image or a blank one."""
     image = _Image(path, blocks)
     try:
         fs = LittleFS(
-            image, block_size=BLOCK, block_count=image.blocks, read_size=32, prog_size=32, cache_size=128,
+            image, block_size=BLOCK, block_count=blocks, read_size=32, prog_size=32, cache_size=128,
             lookahead_size=32, block_cycles=100,
         )  # fmt: skip
         yield fs
@@ -51,7 +50,7 @@ def mounted(path: str | os.PathLike[str], blocks: int = 512) -> Iterator[LittleF
         image.close()
 
 
-def write_files(path: str | os.PathLike[str], files: Mapping[str, bytes | str], blocks: int = 512) -> None:
+def write_files(path: str | os.PathLike[str], files: Mapping[str, bytes | str], blocks: int = FILE_BLOCKS) -> None:
     """Puts files ("/main.py": content) into an image, with the folders they need."""
     with mounted(path, blocks) as fs:
         for name, content in files.items():

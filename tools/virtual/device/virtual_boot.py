@@ -7,6 +7,7 @@ import struct
 import sys
 
 import micropython as _micropython
+import uctypes
 import vfs
 import virtual_link as link
 from micropython import const
@@ -16,14 +17,16 @@ _HARD, _SOFT = const(2), const(5)
 
 
 class Flash:
-    """Block device over the image file: reads go to the file, writes and erases to the world, which may cut them."""
+    """Block device over a part of the image file: reads go to the file, writes and erases to the world, which may cut
+    them."""
 
-    def __init__(self, path, blocks):
-        self.file = open(path, "rb")
+    def __init__(self, file, first, blocks):
+        self.file = file
+        self.first = first
         self.blocks = blocks
 
     def readblocks(self, block, buffer, offset=0):
-        self.file.seek(block * _BLOCK + offset)
+        self.file.seek((self.first + block) * _BLOCK + offset)
         self.file.readinto(buffer)
 
     def writeblocks(self, block, buffer, offset=None):
@@ -32,7 +35,8 @@ class Flash:
                 self.ioctl(6, block + i)
             offset = 0
         for i in range(0, len(buffer), 256):  # the chip programs pages of 256 bytes
-            link.ask(0x50, 0, struct.pack("<I", block * _BLOCK + offset + i) + bytes(buffer[i : i + 256]))
+            at = (self.first + block) * _BLOCK + offset + i
+            link.ask(0x50, 0, struct.pack("<I", at) + bytes(buffer[i : i + 256]))
 
     def ioctl(self, request, argument):
         if request == 4:
@@ -40,7 +44,7 @@ class Flash:
         if request == 5:
             return _BLOCK
         if request == 6:
-            link.ask(0x45, 0, struct.pack("<I", argument))
+            link.ask(0x45, 0, struct.pack("<I", self.first + argument))
         return 0
 
     def is_blank(self):
@@ -69,6 +73,16 @@ class _Os:
 
 
 class _Vfs:
+    """`vfs` with the ROMFS partition of the ESP32 port (esp32_partition.c): `rom_ioctl` finds one, a block device."""
+
+    def __init__(self, rom):
+        self._rom = rom
+
+    def rom_ioctl(self, request, number=0):
+        if request == 1:
+            return 1
+        return self._rom if request == 2 and number == 0 else -22
+
     def __getattr__(self, name):
         if name == "VfsPosix":
             raise AttributeError(name)
@@ -89,8 +103,15 @@ def _micropython_version():
     return ".".join(str(part) for part in sys.implementation.version[:3])
 
 
-def _mount(path, blocks):
-    flash = Flash(path, blocks)
+def _mount_rom(address, size):
+    # As MicroPython mounts it: at /rom, if there is one, after the file system's own places.
+    memory = uctypes.bytearray_at(address, size)
+    if memory[:3] == b"\xd2\xcd\x31":
+        vfs.mount(vfs.VfsRom(memory), "/rom")
+        sys.path.extend(("/rom", "/rom/lib"))
+
+
+def _mount(flash):
     if flash.is_blank():
         vfs.VfsLfs2.mkfs(flash)
     vfs.umount("/")
@@ -134,8 +155,8 @@ def reset(kind, ms=0):
         link.ask(0x77, 0, struct.pack("<q", 1 << 60))
 
 
-def run(fd, namespace):
-    """Called once, before anything else; returns when the REPL is due."""
+def run(fd, rom_address, namespace):
+    """Called once, before anything else; returns when the REPL is due. `rom_address`: the ROMFS partition in memory."""
     import virtual_asyncio
     import virtual_machine
     import virtual_select
@@ -143,17 +164,19 @@ def run(fd, namespace):
 
     link.connect(fd)
     _, setup = link.ask(0x68)
-    boot_files, blocks, start_ms, booted_us, cause, uid = struct.unpack("<BHqqB6s", setup[:26])
+    boot_files, blocks, rom_blocks, start_ms, booted_us, cause, uid = struct.unpack("<BHHqqB6s", setup[:28])
     virtual_time._start_ms = start_ms
     virtual_time._booted_us = booted_us
     virtual_machine._setup(cause, uid, reset)
     virtual_asyncio.install(virtual_time, virtual_select)
-    _mount(setup[26:].decode(), blocks)
+    image = open(setup[28:].decode(), "rb")  # before the board's own files take the host's place
+    _mount(Flash(image, 0, blocks))
     sys.modules["machine"] = virtual_machine
     sys.modules["os"] = _Os()
-    sys.modules["vfs"] = _Vfs()
+    sys.modules["vfs"] = _Vfs(Flash(image, blocks, rom_blocks))
     sys.modules["micropython"] = _Micropython()
     sys.path[:] = ["", ".frozen", "/lib"]
+    _mount_rom(rom_address, rom_blocks * _BLOCK)
     for name in [name for name in sys.modules if name.startswith("virtual_")]:
         del sys.modules[name]
     gc.collect()
