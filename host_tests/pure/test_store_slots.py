@@ -90,6 +90,17 @@ def test_a_write_cut_short_leaves_the_old_or_the_new_value():
             assert Slots(folder).read("v") in (b"old", b"new")
 
 
+def test_a_write_begins_with_the_older_copy():
+    for newest, other in (("a", "b"), ("b", "a")):
+        folder = support.folder()
+        slots = Slots(folder)
+        slots.write("v", b"old")
+        os.remove(folder + "/v." + other)
+        os.mkdir(folder + "/v." + other)  # cannot be written
+        assert fails(Fault, slots.write, "v", b"new")
+        assert slots.read("v") == b"old" and len(read(folder + "/v." + newest)) == 17
+
+
 def test_a_value_that_is_too_long_is_refused():
     slots = Slots(support.folder())
     slots.write("v", b"old")
