@@ -127,12 +127,12 @@ class Log:
         self.damage += self._tails.damage
         self.torn += self._tails.torn
         for sequence in self._tails.waiting():
-            data = self._tails.get(sequence)
-            if data is None or sequence != self.last + 1:
+            found = self._tails.get(sequence)
+            if found is None or sequence != self.last + 1:
                 self.damage.append("%s: records before %d lost" % (self._folder, sequence))
-            if data is not None:
-                self.last, self.code = sequence, data[-4 - CODE : -4]
-                self.seen_other = max(self.seen_other, records.parse(data)[4])
+            if found:
+                self.last, self.code = sequence, found[1][-4 - CODE : -4]
+                self.seen_other = max(self.seen_other, found[0][4])
 
     def fresh(self):
         """Look at the flash again if a failed write left it unknown what is there."""
@@ -178,10 +178,10 @@ class Log:
         """Move the tails and then `parts`, of `size` bytes, to the segment; its newest record is then `last`."""
         batch = []
         for sequence in self._tails.waiting():
-            data = self._tails.get(sequence)
-            if data:
-                batch.append(data)
-                size += len(data)
+            found = self._tails.get(sequence)
+            if found:
+                batch.append(found[1])
+                size += len(found[1])
         batch.extend(parts)
         if self._spoilt or self._sizes[-1] + size > self._segment:
             self._start(self._flushed, self._flushed_code, batch)
@@ -235,10 +235,10 @@ class Log:
                         seen = fields[3]
                         yield fields, data
             for sequence in range(max(seen, flushed) + 1, goal + 1):
-                data = self._tails.get(sequence)
-                if data:
+                found = self._tails.get(sequence)
+                if found:
                     seen = sequence
-                    yield records.parse(data), data
+                    yield found
                 elif self._flushed >= sequence:
                     break  # moved to the segment meanwhile: look there again
             if flushed == self._flushed:

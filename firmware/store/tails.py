@@ -109,7 +109,7 @@ class Tails:
         self._next = (self._next + count) % SLOTS
 
     def get(self, sequence):
-        """The record of that sequence if it waits here intact, else None."""
+        """The record of that sequence as (head fields, its bytes) if it waits here intact, else None."""
         for entry in self._waiting:
             if entry[0] == sequence:
                 data = b""
@@ -119,7 +119,7 @@ class Tails:
                     except Fault:
                         return None
                 fields = records.whole(data)
-                return data if fields and fields[3] == sequence else None
+                return (fields, data) if fields and fields[3] == sequence else None
         return None
 
     def waiting(self):
