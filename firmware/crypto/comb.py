@@ -142,7 +142,7 @@ def _part_steps(slots, teeth):
 
 
 def table_steps(public_key):
-    """Generator over the work of `make_table`: yields None between steps and the table as its last value."""
+    """Generator over the work of `make_table`: its last value is the table, a bytearray; None before that."""
     key = bytes(public_key)
     slots = edwards.memory(8)
     point = None
@@ -165,7 +165,9 @@ def table_steps(public_key):
             table[(first + number) * ENTRY : (first + number + 1) * ENTRY] = entry
             yield None
         edwards.set_point(slots, last)
-    table[_BODY:] = hashlib.sha256(_LABEL + key + table[:_BODY]).digest()
+    hasher = hashlib.sha256(_LABEL + key)
+    hasher.update(memoryview(table)[:_BODY])
+    table[_BODY:] = hasher.digest()
     # L * A is summed up over the very entries, as an integer multiple: neutral only if A has no part of low order.
     columns = cut(L)
     entries = Table(key, table)
@@ -176,7 +178,7 @@ def table_steps(public_key):
         yield None
     if get(slots, edwards.X) or get(slots, edwards.Y) != get(slots, edwards.Z):
         raise ValueError("key")
-    yield bytes(table)
+    yield table
 
 
 def make_table(public_key):
@@ -184,4 +186,4 @@ def make_table(public_key):
     table = b""
     for table in table_steps(public_key):
         pass
-    return table or b""
+    return bytes(table or b"")

@@ -35,7 +35,10 @@ def base_table():
         try:
             _base = comb.open_table(edwards.BASE_KEY, _base_source())
         except (OSError, ValueError):
-            _base = comb.open_table(edwards.BASE_KEY, make_table(edwards.BASE_KEY))
+            table = None
+            for table in comb.table_steps(edwards.BASE_KEY):
+                pass
+            _base = comb.open_table(edwards.BASE_KEY, table)
     return _base
 
 

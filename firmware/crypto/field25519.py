@@ -5,9 +5,9 @@ operation, destination slot, first operand, second operand (see field25519_plain
 The formulas of Ed25519 and X25519 are such programs, so that no Python runs between two multiplications.
 """
 
-import sys
-
 from micropython import const
+
+from crypto import sha512
 
 MUL = const(0)
 SQR = const(1)
@@ -21,13 +21,13 @@ P = (1 << 255) - 19
 
 
 def _pick():
-    if sys.implementation.name == "micropython":
+    # Where the little viper code of SHA-512 could not be had, this much larger file need not even be tried.
+    if sha512.NATIVE:
         try:
             from crypto import field25519_viper
 
             return field25519_viper
-        except (ImportError, MemoryError, SyntaxError, ValueError):
-            # Not deployed, no memory for native code, no viper in this interpreter, or code of another processor.
+        except (ImportError, MemoryError):
             pass
     from crypto import field25519_plain
 

@@ -149,7 +149,7 @@ def test_accepts_the_published_signatures():
 
 
 # Wycheproof's "acceptable" cases, whose fate a rule must decide, by tcId: 152 to 159 are keys of low order, refused;
-# 160 to 180 are keys of mixed order under which the cofactorless equation holds, accepted (and no table is made for them).
+# 160 to 180 are keys of mixed order for which the cofactorless equation holds, accepted, but without a table.
 ACCEPTABLE_REFUSED = range(152, 160)
 ACCEPTABLE_ACCEPTED = range(160, 181)
 
