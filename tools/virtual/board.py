@@ -72,6 +72,8 @@ class Board:
         self._child: Child | None = None
         self._starting = False
         self._serving = False
+        self._heard = False  # whether this run of the interpreter has said anything
+        self._heard_s = 0.0
         self._run = 0  # counts runs of the interpreter, so that what belongs to an ended one is known
         self._reset_state()
         self.pins.on_irq = self._on_irq
@@ -202,6 +204,7 @@ class Board:
         self._starting = False
         if self.reset_cause != SOFT_RESET:
             self._booted_us = self.world.now_us
+        self._heard = False
         self._heard_s = time.monotonic()
         self._child = child = Child(self._heap, self.flash)
         self.terminal.tracker.restart(raw)
@@ -289,7 +292,10 @@ class Board:
     def _on_printed(self) -> None:
         child = self._child
         if child is not None and not self._drain(child):
+            heard = self._heard
             status = self._stop()
+            if not heard:
+                raise RuntimeError(f"the interpreter did not come up: {self.console_log[-500:]}")
             # The REPL ends by itself for a soft reset; any other end of the interpreter is a panic of the chip.
             if status < 0:
                 self.terminal.show(b"\r\nthe interpreter died of signal %d\r\n" % -status)
@@ -410,6 +416,7 @@ class Board:
                 kind, argument, time_us, payload = request
                 self.world.advance_to(time_us)
                 if run == self._run:  # else what was due until then has ended this run
+                    self._heard = True
                     self._heard_s = time.monotonic()
                     self._REQUESTS[kind](self, argument, payload)
         finally:

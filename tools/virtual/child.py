@@ -108,9 +108,11 @@ class Child:
         self._make_terminal(self._stdin)
         code = f"__import__('virtual_boot').run({theirs.fileno()}, %d, globals())"
         argv = f"['micropython', '-X', 'heapsize={heap_bytes(heap)}', '-i', '-c', {code!r} % rom]"
-        rom = _MAP_ROM.format(
-            path=str(flash.path.resolve()), size=flash.rom_blocks * BLOCK, offset=flash.blocks * BLOCK
-        )
+        rom = "rom = 0; "
+        if flash.rom_blocks:
+            rom = _MAP_ROM.format(
+                path=str(flash.path.resolve()), size=flash.rom_blocks * BLOCK, offset=flash.blocks * BLOCK
+            )
         self.process = subprocess.Popen(
             _interpreter(argv, rom),
             stdin=self._stdin,

@@ -10,8 +10,8 @@ ROM_BLOCKS = 64  # the ROMFS partition, behind it
 
 
 class Flash:
-    """`blocks` erase blocks of 4096 bytes in a file, and behind them `rom_blocks` for the ROMFS partition, which the chip
-    also sees as memory. Programming only clears bits; erasing sets a block to FF.
+    """`blocks` erase blocks of 4096 bytes in a file, and behind them `rom_blocks` for the ROMFS partition, which the
+    chip also sees as memory. Programming only clears bits; erasing sets a block to FF.
 
     `writes` and `erases` count since this object was made, `worn[block]` the erases of each block. The file is made
     sparse when there is none: a block of zeros at its start means that it was never written.

