@@ -31,7 +31,7 @@ def _body(stamp, members):
     now_s, state = stamp
     body = {0: now_s, 1: _STATES.index(state)}
     for key, value in members:
-        if value is not None and value != "":
+        if value or value == 0:  # what is not known is left out
             body[key] = value
     return cbor.dumps(body)
 

@@ -1,58 +1,111 @@
-"""A whole station on a desk: world, board, PN532 and a field to hold cards into."""
+"""A whole station on a desk: world, virtual board, virtual PN532, and the field to hold cards into."""
 
 import os
 from dataclasses import dataclass
 
-from tools.deploy import read_pins
+from tools.deploy import deploy, read_pins
+from tools.provision import install, set_clock
+from tools.site import Site
 from tools.virtual.board import Board
 from tools.virtual.pn532 import Pn532
+from tools.virtual.rf import Card
 from tools.virtual.world import Wire, World
 
-NFC_UART = 1
-BAUD = 115200
+BOARD = "VIRTUAL"
+_NFC_UART = 1
+_BAUD = 115200
 
 
 @dataclass
 class Tapped:
-    """What came of one tap. reason: the firmware's word on its console (`-` and the cause for a card without a ticket);
-    energised: what the relay's pin did, which is what counts; read_ms: from the card in the field to the verdict."""
+    """What came of one tap.
 
-    reason: str
+    energised: what the relay's pin did during it, which is what counts. reason: what the firmware says on its console,
+    a reason code or, for a card without a ticket, why it has none; "" if it said nothing in time. took_ms: from the
+    card in the field to that word.
+    """
+
     energised: bool
-    ms: int
+    reason: str
+    took_ms: int
 
 
 class Station:
-    """A board of the kind VIRTUAL with its PN532, on the flash image at `flash_path`. It is off until `power_on`."""
+    """The station whose flash is the image at `flash_path`; it is off until `power_on`. Time is virtual."""
 
-    def __init__(self, flash_path: str | os.PathLike[str], world: World | None = None, heap: str = "96wK"):
-        self.world = world or World()
-        self.pins = read_pins("VIRTUAL")
+    def __init__(self, flash_path: str | os.PathLike[str], heap: str = "96wK", pace: str = "virtual"):
+        self.world = World(pace)
+        self.pins = read_pins(BOARD)
         self.board = Board(self.world, flash_path, heap=heap)
-        self.wire = Wire(self.world, BAUD)
-        self.board.uart(NFC_UART).connect(self.wire.end("reader"))
+        self.wire = Wire(self.world, _BAUD)
+        self.board.uart(_NFC_UART).connect(self.wire.end("reader"))
         self.chip = Pn532(self.world, self.wire.end("pn532"))
-        self.board.pins.watch(self.pins["NFC_RESET"], self._reset_chip)
+        self.board.pins.watch(self.pins["NFC_RESET"], self._reset_pin)
 
-    def _reset_chip(self, level: int | None) -> None:
-        self.chip.reset_pin(1 if level is None else level)
+    def _reset_pin(self, level: int | None) -> None:
+        self.chip.reset_pin(1 if level is None else level)  # a pull-up on the breakout board
+
+    def make_ready(self, site: Site) -> None:
+        """From an empty flash to a station that serves, with the real mpremote."""
+        self.board.power_on()
+        deploy(self.board, BOARD)
+        since = len(self.board.console_log)
+        install(self.board, site)
+        self._wait_ready(since)
+
+    def power_on(self) -> None:
+        """Raises TimeoutError unless the firmware serves within a minute."""
+        since = len(self.board.console_log)
+        self.board.power_on()
+        self._wait_ready(since)
+
+    def power_cut(self) -> None:
+        """The whole station goes dark."""
+        self.board.power_cut()
+        self.chip.reset()
+
+    def set_clock(self) -> None:
+        """Sets the board's clock with mpremote, which resets it."""
+        since = len(self.board.console_log)
+        set_clock(self.board)
+        self._wait_ready(since)
+
+    def _wait_ready(self, since: int) -> None:
+        if not self.world.run_until(lambda: "ready: " in self.board.console_log[since:], 60):
+            raise TimeoutError("the firmware does not serve: " + self.last_lines())
+
+    def last_lines(self, count: int = 5) -> str:
+        return " | ".join(self.board.console_log.splitlines()[-count:])
 
     @property
     def relay_on(self) -> bool:
         return self.board.pins.level(self.pins["RELAY"]) == 1
 
-    def power_on(self) -> None:
-        self.board.power_on()
-        self.chip.reset()
+    def relay_seconds(self) -> float:
+        """How long the relay has been on in all, by the trace of its pin."""
+        total_us, since_us = 0, None
+        for time_us, pin, level in [*self.board.pins.trace, (self.world.now_us, self.pins["RELAY"], None)]:
+            if pin != self.pins["RELAY"]:
+                continue
+            if since_us is not None:
+                total_us += time_us - since_us
+            since_us = time_us if level == 1 else None
+        return total_us / 1e6
 
-    def power_cut(self) -> None:
-        """The whole station goes dark."""
-        self.board.power_cut()
-
-    def wait_for(self, text: str, timeout_s: float = 30) -> bool:
-        """Whether the console prints `text` within so many seconds of the world's time, counted from now."""
-        seen = len(self.board.console_log)
-        return self.world.run_until(lambda: text in self.board.console_log[seen:], timeout_s)
+    def tap(self, card: Card, frames: int | None = None, wait_s: float = 6) -> Tapped:
+        """Holds a card to the reader until the firmware has said something, then takes it away and waits until the
+        reader is ready for the next. frames: the card is pulled away after so many frames."""
+        start_us, said = self.world.now_us, len(self.board.console_log)
+        on_before = self.relay_seconds()
+        self.chip.field.put(card, frames)
+        self.world.run_until(lambda: bool(_verdict(self.board.console_log[said:])), wait_s)
+        took_ms = (self.world.now_us - start_us) // 1000
+        self.world.run(0.5)
+        reason = _verdict(self.board.console_log[said:])
+        energised = self.relay_seconds() > on_before
+        self.chip.field.take()
+        self.world.run(3)
+        return Tapped(energised, reason, took_ms)
 
     def close(self) -> None:
         self.board.close()
@@ -62,3 +115,12 @@ class Station:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _verdict(log: str) -> str:
+    """The word of the first verdict line in a stretch of the console's log."""
+    for line in log.splitlines(keepends=True):
+        kind, _, rest = line.partition(": ")
+        if kind in ("tap", "card") and line.endswith("\n"):
+            return rest.split()[0]
+    return ""
