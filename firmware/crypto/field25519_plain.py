@@ -7,17 +7,18 @@ _P = (1 << 255) - 19
 
 def new(count):
     """A memory of `count` slots, to be filled before use."""
+    # Integers of any size and sign, a few bits over p at most: products are reduced, sums are left to the next product.
     return [0] * count
 
 
 def put(memory, slot, number):
     """Stores `number`, in [0, 2^255), into a slot."""
-    memory[slot] = number % _P
+    memory[slot] = number
 
 
 def get(memory, slot):
     """The number in a slot, in [0, p)."""
-    return memory[slot]
+    return memory[slot] % _P
 
 
 def teeth(bits, out):
@@ -81,12 +82,12 @@ def run(_acc, _p, memory, program, length, data, at):
                 a = a * a % _P
             memory[r] = a
         elif op == 2:
-            memory[r] = (a + memory[q]) % _P
+            memory[r] = a + memory[q]
         elif op == 3:
-            memory[r] = (a - memory[q]) % _P
+            memory[r] = a - memory[q]
         elif op == 4:
             start = at + 32 * q
-            memory[r] = (int.from_bytes(data[start : start + 32], "little") & ((1 << 255) - 1)) % _P
+            memory[r] = int.from_bytes(data[start : start + 32], "little") & ((1 << 255) - 1)
         elif op == 5:
             memory[r] = a * 121666 % _P
         elif q:

@@ -77,7 +77,7 @@ def test_decides_each_case_of_wycheproof():
     with open(support.vector("x25519_wycheproof.json")) as file:
         groups = json.load(file)["testGroups"]
     counts = {True: 0, False: 0}
-    every = 1 if support.INTERPRETER == "micropython" else support.count(8, 1)
+    every = 1 if support.INTERPRETER == "micropython" else support.count(16, 1)
     for group in groups:
         for number, case in enumerate(group["tests"]):
             zero = case["shared"] == "00" * 32
@@ -91,4 +91,4 @@ def test_decides_each_case_of_wycheproof():
             assert secret == (None if zero else unhex(case["shared"])), case["tcId"]
             counts[zero] += 1
     assert counts[True] == 31
-    assert counts[False] == 487 if every == 1 else counts[False] > 50
+    assert counts[False] == 487 if every == 1 else counts[False] > 20
