@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,21 +10,44 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import OKPKey
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tools.cli import main
+
 MINT = Path(__file__).with_name("mint_jose.mjs")
 NOW = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
 
 
-def tools(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tools", *arguments]
-    return subprocess.run(command, cwd=REPOSITORY, input=stdin, capture_output=True, text=True, timeout=60)
+class Tools:
+    """The command line, in this process: it takes half a second to start as a program."""
+
+    def __init__(self, capfd, folder: Path):
+        self._capfd = capfd
+        self.folder = folder
+
+    def __call__(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and standard output of `python -m tools …`."""
+        self._capfd.readouterr()
+        code = main(list(arguments))
+        return code, self._capfd.readouterr().out
+
+    def verdict(self, site: Path, ticket: str, *options: str) -> tuple[int, str]:
+        """Exit code and reason of `tools verify`."""
+        file = self.folder / "ticket.jws"
+        file.write_text(ticket)
+        code, out = self("verify", "--site", str(site), "--json", *options, str(file))
+        answer = json.loads(out)
+        assert answer["granted"] is (code == 0)
+        return code, answer["reason"]
+
+
+@pytest.fixture
+def tools(capfd, tmp_path) -> Tools:
+    return Tools(capfd, tmp_path)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("issuers") / "site"
-    made = tools("init", str(folder))
-    assert made.returncode == 0, made.stderr
+    assert main(["init", str(folder)]) == 0
     return folder
 
 
@@ -74,38 +96,29 @@ def need(library: str) -> str:
     return library
 
 
-def verdict(site: Path, ticket: str, *options: str) -> tuple[int, str]:
-    """Exit code and reason of `tools verify`."""
-    judged = tools("verify", "--site", str(site), "--json", *options, "-", stdin=ticket)
-    assert judged.returncode in (0, 1), judged.stderr
-    answer = json.loads(judged.stdout)
-    assert answer["granted"] is (judged.returncode == 0)
-    return judged.returncode, answer["reason"]
-
-
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # its name is; issuers still use it
 @pytest.mark.parametrize("algorithm", ["Ed25519", "EdDSA"])
-def test_a_ticket_minted_elsewhere_is_granted(site, mint, algorithm):
-    assert verdict(site, mint(site, algorithm, claims())) == (0, "GRANTED")
+def test_a_ticket_minted_elsewhere_is_granted(tools, site, mint, algorithm):
+    assert tools.verdict(site, mint(site, algorithm, claims())) == (0, "GRANTED")
 
 
-def test_such_a_ticket_is_refused_when_its_time_is_over(site):
+def test_such_a_ticket_is_refused_when_its_time_is_over(tools, site):
     later = f"{(NOW + timedelta(hours=2)).isoformat()}Z"
-    assert verdict(site, mint_with_joserfc(site, "Ed25519", claims()), "--at", later) == (1, "EXPIRED")
+    assert tools.verdict(site, mint_with_joserfc(site, "Ed25519", claims()), "--at", later) == (1, "EXPIRED")
 
 
-def test_a_claim_of_another_schema_is_not_ignored(site):
-    assert verdict(site, mint_with_joserfc(site, "Ed25519", claims(jti="1"))) == (1, "UNKNOWN_CLAIM")
+def test_a_claim_of_another_schema_is_not_ignored(tools, site):
+    assert tools.verdict(site, mint_with_joserfc(site, "Ed25519", claims(jti="1"))) == (1, "UNKNOWN_CLAIM")
 
 
-def test_a_payload_under_another_tickets_signature_is_refused(site):
+def test_a_payload_under_another_tickets_signature_is_refused(tools, site):
     head, _, signature = mint_with_joserfc(site, "Ed25519", claims()).split(".")
     _, other, _ = mint_with_joserfc(site, "Ed25519", claims(multiUsage="Allowed")).split(".")
-    assert verdict(site, f"{head}.{other}.{signature}") == (1, "BAD_SIGNATURE")
+    assert tools.verdict(site, f"{head}.{other}.{signature}") == (1, "BAD_SIGNATURE")
 
 
-def test_tickets_that_are_minted_here_are_good_to_jose(site):
+def test_tickets_that_are_minted_here_are_good_to_jose(tools, site):
     need("jose")
-    issued = tools("issue", "--site", str(site))
-    assert issued.returncode == 0, issued.stderr
-    assert json.loads(run_jose(site, "verify", issued.stdout))["providerId"] == "DE-XYZ"
+    code, ticket = tools("issue", "--site", str(site))
+    assert code == 0
+    assert json.loads(run_jose(site, "verify", ticket))["providerId"] == "DE-XYZ"
