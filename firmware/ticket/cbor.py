@@ -20,44 +20,93 @@ _MAP = const(5)
 _SIMPLE = {0xF4: False, 0xF5: True, 0xF6: None}
 
 
-def loads(data):
-    """bytes -> value of int, bytes, str, list, dict, True, False or None. Raises Refused(MALFORMED)."""
-    value, i = item(data, 0)
+def loads(data, raw=False):
+    """bytes -> value of int, bytes, str, list, dict, True, False or None. Raises Refused(MALFORMED).
+
+    `raw` gives text as bytes of (checked) UTF-8 and byte strings as bytearrays, since a str costs four times as much.
+    """
+    texts = [] if raw else None
+    # Whoever reads on behind the end finds a byte that begins no item.
+    value, i = _item(data + b"\xff", 0, 1, texts)
     if i != len(data):
         raise Refused(MALFORMED, "cbor end")
+    # No character spans a NUL, so together they are UTF-8 exactly if each of them is.
+    if texts and utf8.decode(b"\0".join(texts)) is None:
+        raise Refused(MALFORMED, "utf-8")
     return value
 
 
-def item(data, i, depth=1):
-    """The item at offset `i` -> (value, offset after it)."""
-    if i >= len(data):
-        raise Refused(MALFORMED, "cbor cut short")
-    initial = data[i]
-    major = initial >> 5
-    if major > _MAP:
-        if initial not in _SIMPLE:
-            raise Refused(MALFORMED, "cbor tag or float")
-        return _SIMPLE[initial], i + 1
-    number, i = initial & 31, i + 1
-    if number >= 24:
-        number, i = _argument(data, i, number)
+def _item(data, i, depth, texts):
+    """The item at offset `i` -> (value, offset after it). `texts`, if given, takes text strings, unchecked."""
+    head = value = data[i]
+    i += 1
+    if head < 24:
+        return value, i
+    major, value = head >> 5, head & 31
+    if value >= 24 and major <= _MAP:
+        value, i = _argument(data, i, value)
+    if major == _TEXT or major == _BYTES:
+        end = i + value
+        if end >= len(data):
+            raise Refused(MALFORMED, "cbor cut short")
+        return _string(data[i:end], major, texts), end
     if major == _UINT:
-        return number, i
+        return value, i
     if major == _NEGATIVE:
-        return -1 - number, i
-    # Every element of an array or map takes at least a byte, so this bounds those too.
-    if number > len(data) - i:
+        return -1 - value, i
+    if major > _MAP:
+        if head not in _SIMPLE:
+            raise Refused(MALFORMED, "cbor tag or float")
+        return _SIMPLE[head], i
+    # Every element of an array or map takes at least a byte.
+    if value >= len(data) - i:
         raise Refused(MALFORMED, "cbor cut short")
-    if major == _BYTES:
-        return data[i : i + number], i + number
-    if major == _TEXT:
-        text = utf8.decode(data[i : i + number])
-        if text is None:
-            raise Refused(MALFORMED, "utf-8")
-        return text, i + number
     if depth > _MAX_DEPTH:
         raise Refused(MALFORMED, "nesting")
-    return (_array if major == _ARRAY else _map)(data, i, number, depth + 1)
+    return (_array if major == _ARRAY else _map)(data, i, value, depth + 1, texts)
+
+
+def _array(data, i, count, depth, texts):
+    items = []
+    while count:
+        value, i = _item(data, i, depth, texts)
+        items.append(value)
+        count -= 1
+    return items, i
+
+
+def _map(data, i, count, depth, texts):
+    members = {}
+    while count:
+        key = data[i]
+        if key < 24:
+            i += 1
+        else:
+            key, i = _item(data, i, depth, texts)
+            if type(key) is not int and type(key) is not (str if texts is None else bytes):
+                raise Refused(MALFORMED, "cbor key")
+        if key in members:
+            raise Refused(MALFORMED, "duplicate member")
+        value = data[i]
+        if value < 24:
+            members[key] = value
+            i += 1
+        else:
+            members[key], i = _item(data, i, depth, texts)
+        count -= 1
+    return members, i
+
+
+def _string(data, major, texts):
+    if major == _BYTES:
+        return data if texts is None else bytearray(data)
+    if texts is not None:
+        texts.append(data)
+        return data
+    text = utf8.decode(data)
+    if text is None:
+        raise Refused(MALFORMED, "utf-8")
+    return text
 
 
 def _argument(data, i, additional):
@@ -65,34 +114,12 @@ def _argument(data, i, additional):
     if additional > 27:
         raise Refused(MALFORMED, "cbor indefinite")
     size = 1 << (additional - 24)
-    if len(data) - i < size:
+    if len(data) - i <= size:
         raise Refused(MALFORMED, "cbor cut short")
-    number = int.from_bytes(data[i : i + size], "big")
+    number = data[i] if size == 1 else int.from_bytes(data[i : i + size], "big")
     if number < (24 if size == 1 else 1 << (size * 4)):
         raise Refused(MALFORMED, "cbor head")
     return number, i + size
-
-
-def _array(data, i, count, depth):
-    items = []
-    while count:
-        value, i = item(data, i, depth)
-        items.append(value)
-        count -= 1
-    return items, i
-
-
-def _map(data, i, count, depth):
-    members = {}
-    while count:
-        key, i = item(data, i, depth)
-        if type(key) is not int and type(key) is not str:
-            raise Refused(MALFORMED, "cbor key")
-        if key in members:
-            raise Refused(MALFORMED, "duplicate member")
-        members[key], i = item(data, i, depth)
-        count -= 1
-    return members, i
 
 
 def dumps(value):

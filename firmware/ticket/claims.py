@@ -21,35 +21,39 @@ SMART_CHARGING_MODE = ("NotAllowed", "Smart", "Bidirectional")
 METER_VALUE_SIGNATURES = ("WhenAvailable", "Mandatory", "Off")
 E2E_SECURITY = ("Unencrypted", "EphemeralKeyAgreement")
 
-_DIGITS = "0123456789"
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_LANGUAGE = "-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LANGUAGE = b"-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_CURRENCY = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 # One function per kind of value: (value as parsed, whether the form is CWT, argument of the table) -> the claim's
-# value, or None where the value is bad. Types are compared exactly: to `isinstance`, True is an int on CPython.
+# value, or None where the value is bad. Texts come as bytes of checked UTF-8 and byte strings as bytearrays, names of
+# members as bytes. Types are compared exactly: to `isinstance`, True is an int on CPython.
 
 
 def _id(value, cwt, _):
     if cwt:
-        value = utf8.decode(value) if type(value) is bytes else None
-    return value if type(value) is str and 1 <= len(value.encode()) <= 64 else None
+        text = utf8.decode(bytes(value)) if type(value) is bytearray else None
+    else:
+        text = str(value, "utf-8") if type(value) is bytes else None
+    return text if text is not None and 1 <= len(value) <= 64 else None
 
 
-def _place(value, cwt, kind):
-    return value if type(value) is str and scope.parse(kind, value) else None
+def _provider(value, cwt, _):
+    parsed = scope.parse(scope.PROVIDER, value) if type(value) is bytes else None
+    return (parsed, value) if parsed else None
 
 
 def _time(value, cwt, _):
     if cwt:
-        return value * 1000 if type(value) is int and 0 <= value <= times.LAST_MS // 1000 else None
-    return times.parse(value) if type(value) is str else None
+        return value * 1000 if type(value) is int and 0 <= value <= _LAST_S else None
+    return times.parse(value) if type(value) is bytes else None
 
 
 def _word(value, cwt, words):
     if cwt:
         return words[value] if type(value) is int and 0 <= value < len(words) else None
-    return value if type(value) is str and value in words else None
+    word = _WORDS.get(value) if type(value) is bytes else None
+    return word if word in words else None
 
 
 def _integer(value, cwt, _):
@@ -57,11 +61,20 @@ def _integer(value, cwt, _):
 
 
 def _each(values, cwt, kind_and_argument):
-    kind, argument = kind_and_argument
     if type(values) is not list or not values:
         return None
-    values = [kind(value, cwt, argument) for value in values]
-    return None if None in values else values
+    kind, argument = kind_and_argument
+    found = []
+    for value in values:
+        value = kind(value, cwt, argument)
+        if value is None:
+            return None
+        found.append(value)
+    return found
+
+
+def _place(value, cwt, kind):
+    return scope.parse(kind, value) if type(value) is bytes else None
 
 
 def _driver_key(value, cwt, _):
@@ -72,11 +85,11 @@ def _driver_key(value, cwt, _):
         if type(value) is not dict or not _exactly(value, 1, 1) or not _exactly(value, -1, 6):
             return None
         key = value.get(-2)
-        return key if type(key) is bytes and len(key) == 32 else None
-    key = value.get("x")
-    if value.get("kty") != "OKP" or value.get("crv") != "Ed25519" or type(key) is not str:
+        return bytes(key) if type(key) is bytearray and len(key) == 32 else None
+    key = value.get(b"x")
+    if value.get(b"kty") != b"OKP" or value.get(b"crv") != b"Ed25519" or type(key) is not bytes:
         return None
-    key = b64url.decode(key.encode())
+    key = b64url.decode(key)
     return key if key is not None and len(key) == 32 else None
 
 
@@ -84,42 +97,43 @@ def _exactly(members, name, wanted):
     return type(members.get(name)) is int and members[name] == wanted
 
 
-def price(value, cwt, _):
+def _price(value, cwt, _):
     if cwt:
         if type(value) is not list or len(value) != 2:
             return None
         amount, currency = value
     elif type(value) is dict:
-        amount, currency = value.get("amount"), value.get("currency")
+        amount, currency = value.get(b"amount"), value.get(b"currency")
     else:
         return None
-    if type(currency) is not str or len(currency) != 3 or currency.strip(_LETTERS):
-        return None
-    return (amount, currency) if type(amount) is str and decimal(amount) else None
+    return price(amount, currency) if type(amount) is bytes and type(currency) is bytes else None
 
 
 def _texts(values, cwt, _):
     if type(values) is not list or not values:
         return None
+    found = []
     for value in values:
-        if type(value) is not dict or type(value.get("text")) is not str:
+        if type(value) is not dict or type(value.get(b"text")) is not bytes:
             return None
-        language = value.get("language")
-        if type(language) is not str or not 1 <= len(language) <= 35 or language.strip(_LANGUAGE):
+        language = value.get(b"language")
+        if type(language) is not bytes or not 1 <= len(language) <= 35 or language.strip(_LANGUAGE):
             return None
-    return values
+        found.append({"language": str(language, "utf-8"), "text": str(value[b"text"], "utf-8")})
+    return found
 
 
 def _url(value, cwt, _):
-    if type(value) is not str or not (value.startswith("https://") or value.startswith("http://")):
+    if type(value) is not bytes or not (value.startswith(b"https://") or value.startswith(b"http://")):
         return None
-    return value if min(value.encode()) > 0x20 and len(value) > 8 else None
+    return str(value, "utf-8") if min(value) > 0x20 and len(value) > 8 else None
 
 
 def _tariff(value, cwt, _):
     if type(value) is dict and not cwt:
-        value = value.get("tariffId")
-    return value if type(value) is str and 1 <= len(value) <= 60 else None
+        value = value.get(b"tariffId")
+    text = str(value, "utf-8") if type(value) is bytes else ""
+    return text if 1 <= len(text) <= 60 else None
 
 
 def _object(value, cwt, _):
@@ -129,165 +143,181 @@ def _object(value, cwt, _):
 # JSON member, key in the private CWT claim (None: in CWT_CLAIMS), mandatory, kind of value, its argument.
 # The table's order is the order in which values are judged.
 TABLE = (
-    ("id", None, True, _id, None),
-    ("providerId", None, True, _place, scope.PROVIDER),
-    ("created", None, True, _time, None),
-    ("notBefore", None, True, _time, None),
-    ("notAfter", None, True, _time, None),
-    ("multiUsage", 16, True, _word, MULTI_USAGE),
-    ("validationMethod", 17, True, _word, VALIDATION_METHOD),
-    ("driverPublicKey", None, False, _driver_key, None),
-    ("validOperators", 2, False, _each, (_place, scope.OPERATOR)),
-    ("validChargingPools", 3, False, _each, (_place, scope.POOL)),
-    ("validChargingStations", 4, False, _each, (_place, scope.STATION)),
-    ("validEVSEIds", 5, False, _each, (_place, scope.EVSE)),
-    ("invalidChargingPools", 6, False, _each, (_place, scope.POOL)),
-    ("invalidChargingStations", 7, False, _each, (_place, scope.STATION)),
-    ("invalidEVSEIds", 8, False, _each, (_place, scope.EVSE)),
-    ("evseKind", 9, False, _word, EVSE_KIND),
-    ("maxEnergy", 10, False, _integer, None),
-    ("maxPower", 11, False, _integer, None),
-    ("maxCurrent", 12, False, _integer, None),
-    ("maxDuration", 13, False, _integer, None),
-    ("maxPrice", 14, False, price, None),
-    ("daysOfWeek", 15, False, _each, (_word, DAYS)),
-    ("smartChargingMode", 18, False, _word, SMART_CHARGING_MODE),
-    ("meterValueSignatures", 19, False, _word, METER_VALUE_SIGNATURES),
-    ("e2eCommunicationSecurity", 23, False, _word, E2E_SECURITY),
-    ("tariffs", 1, False, _each, (_tariff, None)),
-    ("providerName", 20, False, _texts, None),
-    ("providerURL", 21, False, _url, None),
-    ("description", 22, False, _texts, None),
-    ("customData", 24, False, _object, None),
+    (b"id", None, True, _id, None),
+    (b"providerId", None, True, _provider, None),
+    (b"created", None, True, _time, None),
+    (b"notBefore", None, True, _time, None),
+    (b"notAfter", None, True, _time, None),
+    (b"multiUsage", 16, True, _word, MULTI_USAGE),
+    (b"validationMethod", 17, True, _word, VALIDATION_METHOD),
+    (b"driverPublicKey", None, False, _driver_key, None),
+    (b"validOperators", 2, False, _each, (_place, scope.OPERATOR)),
+    (b"validChargingPools", 3, False, _each, (_place, scope.POOL)),
+    (b"validChargingStations", 4, False, _each, (_place, scope.STATION)),
+    (b"validEVSEIds", 5, False, _each, (_place, scope.EVSE)),
+    (b"invalidChargingPools", 6, False, _each, (_place, scope.POOL)),
+    (b"invalidChargingStations", 7, False, _each, (_place, scope.STATION)),
+    (b"invalidEVSEIds", 8, False, _each, (_place, scope.EVSE)),
+    (b"evseKind", 9, False, _word, EVSE_KIND),
+    (b"maxEnergy", 10, False, _integer, None),
+    (b"maxPower", 11, False, _integer, None),
+    (b"maxCurrent", 12, False, _integer, None),
+    (b"maxDuration", 13, False, _integer, None),
+    (b"maxPrice", 14, False, _price, None),
+    (b"daysOfWeek", 15, False, _each, (_word, DAYS)),
+    (b"smartChargingMode", 18, False, _word, SMART_CHARGING_MODE),
+    (b"meterValueSignatures", 19, False, _word, METER_VALUE_SIGNATURES),
+    (b"e2eCommunicationSecurity", 23, False, _word, E2E_SECURITY),
+    (b"tariffs", 1, False, _each, (_tariff, None)),
+    (b"providerName", 20, False, _texts, None),
+    (b"providerURL", 21, False, _url, None),
+    (b"description", 22, False, _texts, None),
+    (b"customData", 24, False, _object, None),
 )
-CWT_CLAIMS = {1: "providerId", 4: "notAfter", 5: "notBefore", 6: "created", 7: "id", 8: "driverPublicKey"}
+CWT_CLAIMS = {1: b"providerId", 4: b"notAfter", 5: b"notBefore", 6: b"created", 7: b"id", 8: b"driverPublicKey"}
 _NAMES = {row[0] for row in TABLE}
 _BY_KEY = {row[1]: row[0] for row in TABLE if row[1] is not None}
-_TEXT = ("language", "text")
-_INSIDE = {
-    "driverPublicKey": ("kty", "crv", "x"),
-    "maxPrice": ("amount", "currency"),
-    "providerName": _TEXT,
-    "description": _TEXT,
-}
+_TEXT = (b"language", b"text")
+_LAST_S = times.LAST_MS // 1000
+
+
+def _all_words():
+    lists = (MULTI_USAGE, VALIDATION_METHOD, EVSE_KIND, DAYS, SMART_CHARGING_MODE, METER_VALUE_SIGNATURES, E2E_SECURITY)
+    return {word.encode(): word for words in lists for word in words}
+
+
+_WORDS = _all_words()
 
 
 class Claims:
-    """What a ticket says. Members that it leaves out are None. Texts stand as received, ids included.
+    """What a ticket says. Members that it leaves out are None.
 
-    `tariffs` are tariff ids; `tariffs_json` is the member as JSON text (bytes), exactly as received in the JWS form.
-    `max_price` is (decimal text, currency); `driver_public_key` 32 bytes; `days_of_week` words.
+    Ids of operators and places, and `provider`, are as `scope.parse` gives them; `id` and `provider_id` are texts as
+    received. `tariffs` are tariff ids; `tariffs_json` is the member as JSON text (bytes), in the JWS form exactly as
+    received. `max_price` is (decimal text, currency); `driver_public_key` 32 bytes; `days_of_week` words.
     """
 
     def __init__(self, values, tariffs_json):
-        self.id = values["id"]
-        self.provider_id = values["providerId"]
-        self.created_ms = values["created"]
-        self.not_before_ms = values["notBefore"]
-        self.not_after_ms = values["notAfter"]
-        self.multi_usage = values["multiUsage"]
-        self.validation_method = values["validationMethod"]
-        self.driver_public_key = values["driverPublicKey"]
-        self.valid_operators = values["validOperators"]
-        self.valid_charging_pools = values["validChargingPools"]
-        self.valid_charging_stations = values["validChargingStations"]
-        self.valid_evse_ids = values["validEVSEIds"]
-        self.invalid_charging_pools = values["invalidChargingPools"]
-        self.invalid_charging_stations = values["invalidChargingStations"]
-        self.invalid_evse_ids = values["invalidEVSEIds"]
-        self.evse_kind = values["evseKind"]
-        self.max_energy_wh = values["maxEnergy"]
-        self.max_power_w = values["maxPower"]
-        self.max_current_a = values["maxCurrent"]
-        self.max_duration_min = values["maxDuration"]
-        self.max_price = values["maxPrice"]
-        self.days_of_week = values["daysOfWeek"]
-        self.smart_charging_mode = values["smartChargingMode"]
-        self.meter_value_signatures = values["meterValueSignatures"]
-        self.e2e_communication_security = values["e2eCommunicationSecurity"]
-        self.tariffs = values["tariffs"]
+        self.id = values[b"id"]
+        self.provider_id = str(values[b"providerId"][1], "utf-8")
+        self.provider = values[b"providerId"][0]
+        self.created_ms = values[b"created"]
+        self.not_before_ms = values[b"notBefore"]
+        self.not_after_ms = values[b"notAfter"]
+        self.multi_usage = values[b"multiUsage"]
+        self.validation_method = values[b"validationMethod"]
+        self.driver_public_key = values[b"driverPublicKey"]
+        self.valid_operators = values[b"validOperators"]
+        self.valid_charging_pools = values[b"validChargingPools"]
+        self.valid_charging_stations = values[b"validChargingStations"]
+        self.valid_evse_ids = values[b"validEVSEIds"]
+        self.invalid_charging_pools = values[b"invalidChargingPools"]
+        self.invalid_charging_stations = values[b"invalidChargingStations"]
+        self.invalid_evse_ids = values[b"invalidEVSEIds"]
+        self.evse_kind = values[b"evseKind"]
+        self.max_energy_wh = values[b"maxEnergy"]
+        self.max_power_w = values[b"maxPower"]
+        self.max_current_a = values[b"maxCurrent"]
+        self.max_duration_min = values[b"maxDuration"]
+        self.max_price = values[b"maxPrice"]
+        self.days_of_week = values[b"daysOfWeek"]
+        self.smart_charging_mode = values[b"smartChargingMode"]
+        self.meter_value_signatures = values[b"meterValueSignatures"]
+        self.e2e_communication_security = values[b"e2eCommunicationSecurity"]
+        self.tariffs = values[b"tariffs"]
         self.tariffs_json = tariffs_json
-        self.provider_name = values["providerName"]
-        self.provider_url = values["providerURL"]
-        self.description = values["description"]
-        self.custom_data = values["customData"]
+        self.provider_name = values[b"providerName"]
+        self.provider_url = values[b"providerURL"]
+        self.description = values[b"description"]
+        self.custom_data = values[b"customData"]
 
 
 def decimal(text):
-    """Decimal text like `12.50` -> (12.50 in units of 10^-scale, scale), or None. At most 20 characters, no sign."""
-    whole, point, fraction = text.partition(".")
-    if not 1 <= len(text) <= 20 or not whole or (whole + fraction).strip(_DIGITS):
+    """Decimal text like `12.50`, str or bytes -> (12.50 in units of 10^-scale, scale), or None.
+
+    At most 20 characters, no sign, no exponent, no needless leading zero.
+    """
+    if type(text) is str:
+        text = text.encode()
+    whole, point, fraction = text.partition(b".")
+    if len(text) > 20 or not whole.isdigit() or (point and not fraction.isdigit()):
         return None
-    if (point and not fraction) or (whole[0] == "0" and len(whole) > 1):
+    if whole[0] == 0x30 and len(whole) > 1:
         return None
     return int(whole + fraction), len(fraction)
 
 
-def from_json(members, payload, tariffs_span):
-    """A parsed JSON ticket -> Claims. `payload[start:end]` of `tariffs_span`, if any, is its `tariffs` member."""
+def price(amount, currency):
+    """Decimal text and ISO 4217 code, as bytes -> (amount, currency) as str, or None if they are none."""
+    if len(currency) != 3 or currency.strip(_CURRENCY) or decimal(amount) is None:
+        return None
+    return str(amount, "utf-8"), str(currency, "utf-8")
+
+
+def from_json(members, tariffs_json):
+    """A JSON ticket (strictjson.loads, raw) -> Claims. `tariffs_json` is the text of its `tariffs`, None without."""
     if type(members) is not dict:
         raise Refused(MALFORMED, "no object")
-    for name, value in members.items():
+    for name in members:
         if name not in _NAMES:
-            raise Refused(UNKNOWN_CLAIM, name)
-        if name in _INSIDE:
-            _known_inside(name, value, _INSIDE[name])
-    return _judge(members, False, payload[tariffs_span[0] : tariffs_span[1]].strip() if tariffs_span else None)
+            raise Refused(UNKNOWN_CLAIM, str(name, "utf-8"))
+    _known_inside(members, b"driverPublicKey", (b"kty", b"crv", b"x"))
+    _known_inside(members, b"maxPrice", (b"amount", b"currency"))
+    _known_inside(members, b"providerName", _TEXT)
+    _known_inside(members, b"description", _TEXT)
+    return _judge(members, False, tariffs_json)
 
 
 def from_cwt(registered):
-    """A parsed CWT claims set -> Claims."""
+    """A CWT claims set (cbor.loads, raw) -> Claims."""
     if type(registered) is not dict:
         raise Refused(MALFORMED, "no map")
     members = {}
     private = registered.get(PRIVATE_CLAIM, {})
-    for key, value in registered.items():
-        if key != PRIVATE_CLAIM:
-            _put(members, CWT_CLAIMS, key, value)
-    for key, value in private.items() if type(private) is dict else ():
-        _put(members, _BY_KEY, key, value)
-    for name in ("providerName", "description"):
-        _known_inside(name, members.get(name), _TEXT)
-    key = members.get("driverPublicKey")
-    _known_inside("driverPublicKey", key, (1,))
-    if type(key) is dict:
-        _known_inside("driverPublicKey", key.get(1), (1, -1, -2))
+    for names, found in ((CWT_CLAIMS, registered), (_BY_KEY, private if type(private) is dict else {})):
+        for key in found:
+            if key in names:
+                members[names[key]] = found[key]
+            elif key != PRIVATE_CLAIM or found is not registered:
+                raise Refused(UNKNOWN_CLAIM, str(key, "utf-8") if type(key) is bytes else str(key))
+    _known_inside(members, b"providerName", _TEXT)
+    _known_inside(members, b"description", _TEXT)
+    _known_inside(members, b"driverPublicKey", (1,))
+    if type(members.get(b"driverPublicKey")) is dict:
+        _known_inside(members[b"driverPublicKey"], 1, (1, -1, -2), b"driverPublicKey")
     if type(private) is not dict:
         raise Refused(BAD_CLAIM, str(PRIVATE_CLAIM))
     return _judge(members, True, None)
 
 
-def _put(members, names, key, value):
-    if key not in names:
-        raise Refused(UNKNOWN_CLAIM, str(key))
-    members[names[key]] = value
-
-
-def _known_inside(name, value, known):
+def _known_inside(members, name, known, detail=None):
+    """Refuses members other than `known` in the object, or the objects of the list, that `members[name]` is, if any."""
+    value = members.get(name)
+    if value is None:
+        return
     for item in value if type(value) is list else (value,):
         if type(item) is dict:
             for member in item:
-                if member not in known:
-                    raise Refused(UNKNOWN_CLAIM, name)
+                # Compared type by type, since names are integers or bytes.
+                if type(member) is not type(known[0]) or member not in known:
+                    raise Refused(UNKNOWN_CLAIM, str(detail or name, "utf-8"))
 
 
 def _judge(members, cwt, tariffs_json):
     values = {}
     for name, _, mandatory, kind, argument in TABLE:
+        value = None
         if name in members:
             value = kind(members[name], cwt, argument)
-            if value is None:
-                raise Refused(BAD_CLAIM, name)
-        elif mandatory:
-            raise Refused(BAD_CLAIM, name)
-        else:
-            value = None
+            mandatory = True
+        if value is None and mandatory:
+            raise Refused(BAD_CLAIM, str(name, "utf-8"))
         values[name] = value
-    if values["notBefore"] >= values["notAfter"]:
+    if values[b"notBefore"] >= values[b"notAfter"]:
         raise Refused(BAD_CLAIM, "notAfter")
     # Ephemeral keys alone would be anybody's: without the driver's key there is nobody to agree with.
-    if values["e2eCommunicationSecurity"] == E2E_SECURITY[1] and values["driverPublicKey"] is None:
+    if values[b"e2eCommunicationSecurity"] == E2E_SECURITY[1] and values[b"driverPublicKey"] is None:
         raise Refused(BAD_CLAIM, "driverPublicKey")
-    if cwt and values["tariffs"]:
-        tariffs_json = json.dumps(values["tariffs"]).encode()
+    if cwt and values[b"tariffs"]:
+        tariffs_json = json.dumps(values[b"tariffs"]).encode()
     return Claims(values, tariffs_json)

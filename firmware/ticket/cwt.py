@@ -41,10 +41,10 @@ def sig_structure(protected, payload):
 
 
 def _kid(header):
-    if type(header) is not dict or set(header) != {_ALG, _KID}:
+    if type(header) is not dict or len(header) != 2 or _ALG not in header or _KID not in header:
         raise Refused(MALFORMED, "header")
     alg, kid = header[_ALG], header[_KID]
-    if type(kid) is not bytes or type(alg) not in (int, str):
+    if type(kid) is not bytes or (type(alg) is not int and type(alg) is not str):
         raise Refused(MALFORMED, "header")
     kid = utf8.decode(kid)
     if kid is None:

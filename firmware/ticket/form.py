@@ -28,6 +28,6 @@ def claims(envelope):
     Raises Refused: MALFORMED, UNKNOWN_CLAIM, BAD_CLAIM.
     """
     if envelope.form == "cwt":
-        return from_cwt(cbor.loads(envelope.payload))
-    spans = {"tariffs": None}
-    return from_json(strictjson.loads(envelope.payload, spans), envelope.payload, spans["tariffs"])
+        return from_cwt(cbor.loads(envelope.payload, raw=True))
+    kept = {b"tariffs": None}
+    return from_json(strictjson.loads(envelope.payload, raw=True, kept=kept), kept[b"tariffs"])

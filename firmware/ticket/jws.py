@@ -5,20 +5,21 @@ from ticket.envelope import SIGNATURE_BYTES, Envelope
 from ticket.verdict import MALFORMED, UNSUPPORTED_ALGORITHM, Refused
 
 TICKET = "charging-ticket+jws"
-_ALGORITHMS = ("Ed25519", "EdDSA")
+_ALGORITHMS = (b"Ed25519", b"EdDSA")
 
 
 def read(token, typ, algorithms=_ALGORITHMS):
     """bytes -> Envelope of a token of exactly this `typ`. Raises Refused: MALFORMED, UNSUPPORTED_ALGORITHM.
 
-    The payload is decoded from base64url but not parsed. The caller bounds the length of `token`.
+    `algorithms` are those taken, as bytes. The payload is decoded from base64url but not parsed. The caller bounds the
+    length of `token`.
     """
     if token.count(b".") != 2:
         raise Refused(MALFORMED, "jws")
     header, payload, signature = [b64url.decode(part) for part in token.split(b".")]
     if header is None or payload is None or signature is None:
         raise Refused(MALFORMED, "base64url")
-    kid = _kid(strictjson.loads(header), typ, algorithms)
+    kid = _kid(strictjson.loads(header, raw=True), typ, algorithms)
     # Other algorithms have signatures of other lengths, so the length is judged after the algorithm.
     if len(signature) != SIGNATURE_BYTES:
         raise Refused(MALFORMED, "signature")
@@ -26,13 +27,15 @@ def read(token, typ, algorithms=_ALGORITHMS):
 
 
 def _kid(header, typ, algorithms):
-    if not isinstance(header, dict) or set(header) != {"alg", "kid", "typ"}:
+    if type(header) is not dict or len(header) != 3:
         raise Refused(MALFORMED, "header")
-    for name in ("alg", "kid", "typ"):
-        if not isinstance(header[name], str):
-            raise Refused(MALFORMED, name)
-    if header["typ"] != typ:
+    for name in (b"alg", b"kid", b"typ"):
+        if name not in header:
+            raise Refused(MALFORMED, "header")
+        if type(header[name]) is not bytes:
+            raise Refused(MALFORMED, str(name, "utf-8"))
+    if header[b"typ"] != typ.encode():
         raise Refused(MALFORMED, "typ")
-    if header["alg"] not in algorithms:
-        raise Refused(UNSUPPORTED_ALGORITHM, header["alg"])
-    return header["kid"]
+    if header[b"alg"] not in algorithms:
+        raise Refused(UNSUPPORTED_ALGORITHM, str(header[b"alg"], "utf-8"))
+    return str(header[b"kid"], "utf-8")

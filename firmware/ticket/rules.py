@@ -24,12 +24,12 @@ class Situation:
         self.now_ms = 0
         self.clock = "UNKNOWN"
         self.accept_floor = False
-        self.weekday = None
-        self.operator = None
-        self.pool = None
-        self.station = None
-        self.evse = None
-        self.evse_kind = None
+        self.weekday = None  # type: int | None
+        self.operator = ""
+        self.pool = None  # type: str | None
+        self.station = None  # type: str | None
+        self.evse = ""
+        self.evse_kind = ""
         self.meter_signs = False
         self.enforced = ()
         self.pass_unenforced = False
@@ -45,15 +45,16 @@ def check(claims, issuer, situation):
     """-> the limits of a grant, {"maxEnergy": Wh, "maxPower": W, "maxCurrent": A, "maxDuration": minutes, "maxPrice":
     {"amount", "currency"}}, without those that neither ticket nor issuer sets. Raises Refused.
 
-    `issuer` has `providers` (ids), `places` (ids or None), `limits` (by the same names, `maxPrice` as a pair) and
+    A station whose own ids cannot be read is a ValueError. `issuer` has `providers` (ids), `places` (ids or None), `limits` (by the same names, `maxPrice` as a pair) and
     `max_lifetime_s`.
     """
     limits = ticket_limits(claims)
     for name in issuer.limits:
         if name not in limits:
             limits[name] = issuer.limits[name]
+    here = _Here(situation)
     for reason, fails in RULES:
-        detail = fails(claims, issuer, situation, limits)
+        detail = fails(claims, issuer, situation, limits, here)
         if detail is not None:
             raise v.Refused(reason, detail)
     if "maxPrice" in limits:
@@ -75,22 +76,44 @@ def ticket_limits(claims):
 
 def ledger_key(claims):
     """SHA-256(normalised provider id || 0x00 || ticket id): 32 bytes, a ticket's name in ledger and revocations."""
-    return ticket_key(claims.provider_id, claims.id)
+    return _key(claims.provider, claims.id)
 
 
 def ticket_key(provider_id, ticket_id):
     """As `ledger_key`, from a valid provider id and a ticket id."""
-    prefix = scope.parse(scope.PROVIDER, provider_id)[0]
-    return hashlib.sha256(prefix.encode() + b"\0" + ticket_id.encode()).digest()
+    return _key(scope.parse(scope.PROVIDER, provider_id), ticket_id)
 
 
-# The rules: (claims, issuer, situation, limits) -> None if it holds, else the refusal's detail.
+def _key(provider, ticket_id):
+    return hashlib.sha256(provider[0] + b"\0" + ticket_id.encode()).digest()
 
 
-def _issuer_not_allowed(claims, issuer, situation, limits):
-    if not _names(scope.PROVIDER, issuer.providers, claims.provider_id):
+class _Here:
+    """The station's own ids, parsed; None where it has none."""
+
+    def __init__(self, situation):
+        self.operator = _parsed(scope.OPERATOR, situation.operator)
+        self.pool = _parsed(scope.POOL, situation.pool)
+        self.station = _parsed(scope.STATION, situation.station)
+        self.evse = _parsed(scope.EVSE, situation.evse)
+
+
+def _parsed(kind, text):
+    if text is None:
+        return None
+    found = scope.parse(kind, text)
+    if found is None:
+        raise ValueError("site id")  # a deny list must not pass because the site's own id cannot be read
+    return found
+
+
+# The rules: (claims, issuer, situation, limits, our own parsed ids) -> None if it holds, else the refusal's detail.
+
+
+def _issuer_not_allowed(claims, issuer, situation, limits, here):
+    if not _names([scope.parse(scope.PROVIDER, one) for one in issuer.providers], claims.provider):
         return "providerId"
-    if issuer.places is not None and not _inside(issuer.places, situation):
+    if issuer.places is not None and not _inside(issuer.places, here):
         return "place"
     for name, bound in issuer.limits.items():
         if _exceeds(limits[name], bound):
@@ -98,93 +121,93 @@ def _issuer_not_allowed(claims, issuer, situation, limits):
     return None
 
 
-def _lifetime_too_long(claims, issuer, situation, limits):
+def _lifetime_too_long(claims, issuer, situation, limits, here):
     start_ms = min(claims.created_ms, claims.not_before_ms)
     return "" if claims.not_after_ms - start_ms > issuer.max_lifetime_s * 1000 else None
 
 
-def _clock_unknown(claims, issuer, situation, limits):
+def _clock_unknown(claims, issuer, situation, limits, here):
     known = situation.clock == "SET" or (situation.clock == "FLOOR" and situation.accept_floor)
     return None if known else situation.clock
 
 
-def _not_yet_valid(claims, issuer, situation, limits):
+def _not_yet_valid(claims, issuer, situation, limits, here):
     return "notBefore" if situation.now_ms < claims.not_before_ms else None
 
 
-def _expired(claims, issuer, situation, limits):
+def _expired(claims, issuer, situation, limits, here):
     return "notAfter" if situation.now_ms >= claims.not_after_ms else None
 
 
-def _wrong_day(claims, issuer, situation, limits):
+def _wrong_day(claims, issuer, situation, limits, here):
     if claims.days_of_week is None:
         return None
     return None if situation.weekday is not None and DAYS[situation.weekday] in claims.days_of_week else "daysOfWeek"
 
 
-def _wrong_operator(claims, issuer, situation, limits):
-    if claims.valid_operators is None or _names(scope.OPERATOR, claims.valid_operators, situation.operator):
+def _wrong_operator(claims, issuer, situation, limits, here):
+    if claims.valid_operators is None or _names(claims.valid_operators, here.operator):
         return None
     return "validOperators"
 
 
-def _excluded_place(claims, issuer, situation, limits):
-    if _names(scope.POOL, claims.invalid_charging_pools, situation.pool):
+def _excluded_place(claims, issuer, situation, limits, here):
+    if _names(claims.invalid_charging_pools, here.pool):
         return "invalidChargingPools"
-    if _names(scope.STATION, claims.invalid_charging_stations, situation.station):
+    if _names(claims.invalid_charging_stations, here.station):
         return "invalidChargingStations"
-    return "invalidEVSEIds" if _names(scope.EVSE, claims.invalid_evse_ids, situation.evse) else None
+    return "invalidEVSEIds" if _names(claims.invalid_evse_ids, here.evse) else None
 
 
-def _wrong_place(claims, issuer, situation, limits):
+def _wrong_place(claims, issuer, situation, limits, here):
     pools, stations, evses = claims.valid_charging_pools, claims.valid_charging_stations, claims.valid_evse_ids
     if pools is None and stations is None and evses is None:
         return None
-    if _names(scope.POOL, pools, situation.pool) or _names(scope.STATION, stations, situation.station):
+    if _names(pools, here.pool) or _names(stations, here.station):
         return None
-    return None if _names(scope.EVSE, evses, situation.evse) else "place"
+    return None if _names(evses, here.evse) else "place"
 
 
-def _wrong_evse_kind(claims, issuer, situation, limits):
+def _wrong_evse_kind(claims, issuer, situation, limits, here):
     return None if claims.evse_kind in (None, situation.evse_kind) else "evseKind"
 
 
-def _meter_signature_required(claims, issuer, situation, limits):
+def _meter_signature_required(claims, issuer, situation, limits, here):
     return "" if claims.meter_value_signatures == "Mandatory" and not situation.meter_signs else None
 
 
-def _encryption_required(claims, issuer, situation, limits):
+def _encryption_required(claims, issuer, situation, limits, here):
     wanted = claims.e2e_communication_security == "EphemeralKeyAgreement"
     return "" if wanted and not situation.encrypted else None
 
 
-def _limit_not_enforceable(claims, issuer, situation, limits):
+def _limit_not_enforceable(claims, issuer, situation, limits, here):
     for name in () if situation.pass_unenforced else limits:
         if name not in situation.enforced:
             return name
     return None
 
 
-def _revoked(claims, issuer, situation, limits):
+def _revoked(claims, issuer, situation, limits, here):
     return "" if situation.revoked_ticket else None
 
 
-def _holder_proof_required(claims, issuer, situation, limits):
+def _holder_proof_required(claims, issuer, situation, limits, here):
     if claims.driver_public_key is None:
         # Whoever overhears a bearer ticket on the air could present it.
         return "driverPublicKey" if situation.over_ble else None
     return "" if situation.holder not in ("failed", "proven") else None
 
 
-def _holder_proof_failed(claims, issuer, situation, limits):
+def _holder_proof_failed(claims, issuer, situation, limits, here):
     return "" if claims.driver_public_key is not None and situation.holder != "proven" else None
 
 
-def _presence_required(claims, issuer, situation, limits):
+def _presence_required(claims, issuer, situation, limits, here):
     return "" if situation.over_ble and not situation.presence_ok else None
 
 
-def _evse_busy(claims, issuer, situation, limits):
+def _evse_busy(claims, issuer, situation, limits, here):
     return "" if situation.evse_busy else None
 
 
@@ -210,28 +233,23 @@ RULES = (
 )
 
 
-def _names(kind, entries, ours):
+def _names(entries, ours):
     """Whether one of `entries` (None: no list) names `ours`. A site that has no such id (None) is named by nobody."""
-    if entries is None or ours is None:
-        return False
-    ours = scope.parse(kind, ours)
-    if ours is None:
-        raise ValueError("site id")  # a deny list must not pass because the site's own id cannot be read
-    for entry in entries:
-        if scope.same(scope.parse(kind, entry), ours):
+    for entry in entries or ():
+        if scope.same(entry, ours):
             return True
     return False
 
 
-def _inside(places, situation):
+def _inside(places, here):
     ours = (
-        (scope.OPERATOR, situation.operator),
-        (scope.POOL, situation.pool),
-        (scope.STATION, situation.station),
-        (scope.EVSE, situation.evse),
+        (scope.OPERATOR, here.operator),
+        (scope.POOL, here.pool),
+        (scope.STATION, here.station),
+        (scope.EVSE, here.evse),
     )
-    for kind, name in ours:
-        if _names(kind, places, name):
+    for kind, our in ours:
+        if _names([scope.parse(kind, place) for place in places], our):
             return True
     return False
 
@@ -242,6 +260,5 @@ def _exceeds(value, bound):
         return value > bound
     if value[1] != bound[1]:
         return True
-    amount, scale = decimal(value[0])
-    most, most_scale = decimal(bound[0])
+    (amount, scale), (most, most_scale) = decimal(value[0]) or (1, 0), decimal(bound[0]) or (0, 0)
     return amount * 10**most_scale > most * 10**scale

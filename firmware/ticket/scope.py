@@ -11,45 +11,62 @@ suffixes are equal without case; separators inside the suffix count only where b
 not transitive (`E12*3` = `E123` = `E1*23`, yet `E12*3` is not `E1*23`), so ids are compared pairwise, never looked up.
 """
 
-OPERATOR, PROVIDER, POOL, STATION, EVSE = "O", "-", "P", "S", "E"
+from micropython import const
+
+# Kinds of id. A place's kind is the letter in its ids.
+OPERATOR = 1
+PROVIDER = 2
+POOL = 0x50
+STATION = 0x53
+EVSE = 0x45
+_PROVIDER = const(2)
+_FIRST_PLACE = const(0x45)
+
+_STAR = const(0x2A)
+_MINUS = const(0x2D)
+_LETTER_A = const(0x41)  # digits come before it
 _LONGEST_SUFFIX = {POOL: 30, STATION: 50, EVSE: 30}
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_WITH_STAR = _ALPHABET + "*"
+_ALPHABET = b"0123456789EABCDFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def parse(kind, text):
-    """An id -> what it is compared by, or None if it is no id of that kind.
+    """An id, as str or UTF-8 bytes -> what it is compared by, or None if it is no id of that kind.
 
-    That is (prefix, suffix, suffix without `*`) in upper case; both suffixes are "" for operators and providers.
+    That is, in upper case, (all of it without separators, its suffix if there are separators in it or else b"").
     """
+    if type(text) is str:
+        text = text.encode()
     size = len(text)
-    # ASCII first: some letters outside it become ASCII letters in upper case.
-    if not 5 <= size <= 60 or len(text.encode()) != size:
+    if not 5 <= size <= 60:
         return None
-    text = text.upper()
-    at = 3 if text[2] == "*" or (kind == PROVIDER and text[2] == "-") else 2
-    prefix = text[:2] + text[at : at + 3]
-    at += 3
+    text = text.upper()  # of bytes: ASCII letters only
+    at = 3 if text[2] == _STAR or (kind == _PROVIDER and text[2] == _MINUS) else 2
+    suffix = b""
+    if kind < _FIRST_PLACE:
+        plain = text if at == 2 else text[:2] + text[3:]
+        if len(plain) != 5:
+            return None
+    else:
+        star = text.find(b"*", at)
+        end = at + 3 if star != at + 3 else at + 4  # where the letter of the kind stands
+        plain = text.replace(b"*", b"")
+        if (star >= 0 and star < at + 3) or end >= size or text[end] != kind or len(plain) < 7:
+            return None
+        if size - end - 1 > _LONGEST_SUFFIX[kind]:
+            return None
+        if star >= 0 and text.find(b"*", end) >= 0:
+            suffix = text[end + 1 :]
     # `strip` leaves nothing exactly if every character is one of those given.
-    if len(prefix) != 5 or prefix[:2].strip(_LETTERS) or prefix[2:].strip(_ALPHABET):
+    if plain[0] < _LETTER_A or plain[1] < _LETTER_A or plain.strip(_ALPHABET):
         return None
-    if kind == OPERATOR or kind == PROVIDER:
-        return (prefix, "", "") if at == size else None
-    if text[at : at + 1] == "*":
-        at += 1
-    suffix = text[at + 1 :]
-    if text[at : at + 1] != kind or len(suffix) > _LONGEST_SUFFIX[kind] or suffix.strip(_WITH_STAR):
-        return None
-    plain = suffix.replace("*", "")
-    return (prefix, suffix, plain) if plain else None
+    return plain, suffix
 
 
 def same(one, other):
     """Whether two results of `parse` for one kind name the same thing."""
     if one is None or other is None or one[0] != other[0]:
         return False
-    return one[1] == other[1] or (one[2] == other[2] and ("*" not in one[1] or "*" not in other[1]))
+    return one[1] == other[1] or not one[1] or not other[1]
 
 
 def kind_of(text):

@@ -4,8 +4,8 @@ Refused as MALFORMED: anything but UTF-8, a BOM, control characters in strings, 
 duplicate members (compared after unescaping), nesting over 8, anything after the value. Numbers: an integer of at most
 18 digits is an int; every other number that the grammar allows is a `Number`, which no claim takes.
 
-The work goes by token, not by character: strings are found by their closing quote, and what must be true of every byte
-is asked of the whole document at once.
+Python spends hundreds of instructions on a character, so the work goes by token: the document is split at its quotes,
+which leaves strings at the odd places and the structure between them at the even ones.
 """
 
 from micropython import const
@@ -14,28 +14,24 @@ from ticket import utf8
 from ticket.verdict import MALFORMED, Refused
 
 _MAX_DEPTH = const(8)
-_QUOTE = const(0x22)
-_COMMA = const(0x2C)
-_MINUS = const(0x2D)
+_LONGEST_INTEGER = const(18)
+_SPACE = const(0x20)
 _ZERO = const(0x30)
 _COLON = const(0x3A)
-_BACKSLASH = const(0x5C)
+_COMMA = const(0x2C)
 _OPEN_LIST = const(0x5B)
 _CLOSE_LIST = const(0x5D)
 _OPEN_OBJECT = const(0x7B)
 _CLOSE_OBJECT = const(0x7D)
-_U = const(0x75)
-_CONTROL = const(0x1F)
-_SPACE = const(0x20)
-_DIGITS = b"0123456789"
-_IN_NUMBER = b"0123456789.-+eE"
-_ESCAPES = b'"\\/bfnrt'
-_ESCAPED = b'"\\/\x08\x0c\n\r\t'
+_SPACES = b" \t\r\n"
+_DELIMITERS = b" \t\r\n,:[]{}"
+_LITERALS = {b"true": True, b"false": False, b"null": None}
+_ESCAPES = {b'"': b'"', b"\\": b"\\", b"/": b"/", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _HEX = b"0123456789abcdefABCDEF"
 
 
 class Number:
-    """A number with a point, an exponent or over 18 digits, kept as the text that was received."""
+    """A number with a point, an exponent or over 18 digits, kept as the bytes that were received."""
 
     def __init__(self, text):
         self.text = text
@@ -47,182 +43,231 @@ class Number:
         return hash(self.text)
 
 
-def loads(data, spans=None):
+def loads(data, raw=False, kept=None):
     """bytes -> value of dict, list, str, int, `Number`, True, False or None. Raises Refused(MALFORMED).
 
-    `spans`, if given, is a dict; for each of its keys that is a member of the topmost object, its value becomes the
-    pair of offsets in `data` between which that member's value stands.
+    `raw` leaves strings and members' names as bytes of (checked) UTF-8, since a str costs four times as much. `kept`,
+    if given, is a dict by such names: for each member of the topmost object that it has and whose value is no string,
+    its value becomes that member's text, the bytes as received.
     """
     if not data or utf8.decode(data) is None:
         raise Refused(MALFORMED, "utf-8")
-    # `plain`: no control character anywhere and no escape, so a string is whatever stands between two quotes.
-    plain = min(data) > _CONTROL and data.find(b"\\") < 0
-    # The final NUL is no part of any token: indexing cannot run over the end, and what is cut short is seen there.
-    value, i = _value(data + b"\0", 0, 1, plain, spans)
-    if i != len(data):
+    pieces = data.split(b'"')
+    escapes = b"\\" in data
+    if escapes:
+        pieces = _merged(pieces)
+    if not len(pieces) & 1:
+        raise Refused(MALFORMED, "json string")
+    last = len(pieces) - 1
+    controls = min(data) < _SPACE
+    received = pieces
+    if not raw or escapes or controls:
+        pieces = _strings(pieces, escapes, controls, raw)
+    # Whoever reads on behind the end finds an empty string and then a byte that is no structure.
+    pieces += [b"" if raw else "", b"\0"]
+    value, i, at = _value(pieces, 0, 0, 1, kept)
+    if i != last or _space(pieces[i], at) != len(pieces[i]):
         raise Refused(MALFORMED, "json end")
+    if kept:
+        for name in kept:
+            if kept[name] is not None:
+                kept[name] = _between(received, *kept[name])
     return value
 
 
-def _space(data, i):
-    while data[i] in b" \t\n\r":
-        i += 1
-    return i
+def _strings(pieces, escapes, controls, raw):
+    """A copy of `pieces` whose strings are checked, unescaped and, unless `raw`, made str."""
+    out = list(pieces)
+    for i in range(1, len(out), 2):
+        text = out[i]
+        if controls and text and min(text) < _SPACE:
+            raise Refused(MALFORMED, "control character")
+        if escapes and b"\\" in text:
+            text = _unescaped(text)
+        out[i] = text if raw else str(text, "utf-8")
+    return out
 
 
-def _value(data, i, depth, plain, spans=None):
-    """The value that starts at `i`, white space around it allowed -> (value, offset after it)."""
-    if data[i] <= _SPACE:
-        i = _space(data, i)
-    byte = data[i]
-    if byte == _QUOTE:
-        value, i = _string(data, i + 1, plain)
-    elif byte == _OPEN_OBJECT or byte == _OPEN_LIST:
+def _between(pieces, i, at, end, end_at):
+    """The document's text from offset `at` of piece `i` to before offset `end_at` of piece `end`."""
+    wanted = pieces[i : end + 1]
+    wanted[-1] = wanted[-1][:end_at]
+    return b'"'.join(wanted)[at:].strip()
+
+
+# The position of the functions below is offset `at` of the structure `pieces[i]`, `i` even; they give it back advanced.
+# Where that piece is used up, the string `pieces[i + 1]` follows.
+
+
+def _space(piece, at):
+    while at < len(piece) and piece[at] in _SPACES:
+        at += 1
+    return at
+
+
+def _value(pieces, i, at, depth, kept=None):
+    """-> (value, i, at)"""
+    piece = pieces[i]
+    if at < len(piece) and piece[at] <= _SPACE:
+        at = _space(piece, at)
+    if at == len(piece):
+        return pieces[i + 1], i + 2, 0
+    byte = piece[at]
+    if byte == _OPEN_OBJECT or byte == _OPEN_LIST:
         if depth > _MAX_DEPTH:
             raise Refused(MALFORMED, "nesting")
-        if byte == _OPEN_OBJECT:
-            value, i = _object(data, i + 1, depth + 1, plain, spans)
-        else:
-            value, i = _list(data, i + 1, depth + 1, plain)
-    elif byte == _MINUS or byte in _DIGITS:
-        value, i = _number(data, i)
-    elif data[i : i + 4] == b"true":
-        value, i = True, i + 4
-    elif data[i : i + 5] == b"false":
-        value, i = False, i + 5
-    elif data[i : i + 4] == b"null":
-        value, i = None, i + 4
-    else:
-        raise Refused(MALFORMED, "json value")
-    if data[i] <= _SPACE:
-        i = _space(data, i)
-    return value, i
+        if byte == _OPEN_LIST:
+            return _list(pieces, i, at + 1, depth)
+        return _object(pieces, i, at + 1, depth, kept)
+    end = at
+    while end < len(piece) and piece[end] not in _DELIMITERS:
+        end += 1
+    return _scalar(piece[at:end]), i, end
 
 
-def _object(data, i, depth, plain, spans):
+def _object(pieces, i, at, depth, kept):
+    """-> (dict, i, at), from behind the opening bracket"""
     members = {}
-    i = _space(data, i)
-    if data[i] == _CLOSE_OBJECT:
-        return members, i + 1
+    piece = pieces[i]
+    size = len(piece)
+    if at < size:
+        at = _space(piece, at)
+        if at < size and piece[at] == _CLOSE_OBJECT:
+            return members, i, at + 1
     while True:
-        if data[i] <= _SPACE:
-            i = _space(data, i)
-        if data[i] != _QUOTE:
+        if at < size and _space(piece, at) < size:
             raise Refused(MALFORMED, "json member")
-        name, i = _string(data, i + 1, plain)
+        name = pieces[i + 1]
         if name in members:
             raise Refused(MALFORMED, "duplicate member")
-        if data[i] <= _SPACE:
-            i = _space(data, i)
-        if data[i] != _COLON:
-            raise Refused(MALFORMED, "json member")
-        start = i + 1
-        members[name], i = _value(data, start, depth, plain)
-        if spans is not None and name in spans:
-            spans[name] = (start, i)
-        if data[i] == _COMMA:
-            i += 1
-        elif data[i] == _CLOSE_OBJECT:
-            return members, i + 1
+        i += 2
+        piece = pieces[i]
+        if piece == b":":  # what most members are: a string, and then the next one
+            members[name] = pieces[i + 1]
+            i += 2
+            piece = pieces[i]
+            if piece == b",":
+                at = size = 1
+                continue
+            at = 0
         else:
+            at = _space(piece, 0) + 1
+            if at > len(piece) or piece[at - 1] != _COLON:
+                raise Refused(MALFORMED, "json member")
+            start, start_at = i, at
+            members[name], i, at = _value(pieces, i, at, depth + 1)
+            piece = pieces[i]
+            if kept and name in kept:
+                kept[name] = (start, start_at, i, at)
+        size = len(piece)
+        at = _space(piece, at) + 1
+        byte = piece[at - 1] if at <= size else 0
+        if byte == _CLOSE_OBJECT:
+            return members, i, at
+        if byte != _COMMA:
             raise Refused(MALFORMED, "json object")
 
 
-def _list(data, i, depth, plain):
+def _list(pieces, i, at, depth):
+    """-> (list, i, at), from behind the opening bracket"""
     items = []
-    i = _space(data, i)
-    if data[i] == _CLOSE_LIST:
-        return items, i + 1
+    piece = pieces[i]
+    at = _space(piece, at)
+    if at < len(piece) and piece[at] == _CLOSE_LIST:
+        return items, i, at + 1
     while True:
-        value, i = _value(data, i, depth, plain)
+        value, i, at = _value(pieces, i, at, depth + 1)
         items.append(value)
-        if data[i] == _COMMA:
-            i += 1
-        elif data[i] == _CLOSE_LIST:
-            return items, i + 1
-        else:
+        piece = pieces[i]
+        at = _space(piece, at) + 1
+        byte = piece[at - 1] if at <= len(piece) else 0
+        if byte == _CLOSE_LIST:
+            return items, i, at
+        if byte != _COMMA:
             raise Refused(MALFORMED, "json array")
 
 
-def _string(data, i, plain):
-    """The string whose first byte after the quote is at `i` -> (str, offset after the closing quote)."""
-    end = data.find(b'"', i)
-    if end < 0:
+def _merged(pieces):
+    """Puts back together the strings that were split at a quote which an odd number of backslashes escapes."""
+    merged = []
+    going_on = False
+    for piece in pieces:
+        if going_on:
+            merged[-1].append(piece)
+        else:
+            merged.append([piece])
+        # Backslashes stand in strings only: those elsewhere are refused when the structure is read.
+        going_on = bool(not len(merged) & 1 and (len(piece) - len(piece.rstrip(b"\\"))) & 1)
+    if going_on:
         raise Refused(MALFORMED, "json string")
-    if plain:
-        return str(data[i:end], "utf-8"), end + 1
-    parts = []
-    while True:
-        if end < i:  # the quote found before belonged to an escape
-            end = data.find(b'"', i)
-            if end < 0:
-                raise Refused(MALFORMED, "json string")
-        stop = data.find(b"\\", i, end)
-        piece = data[i : end if stop < 0 else stop]
-        if piece and min(piece) <= _CONTROL:
-            raise Refused(MALFORMED, "control character")
-        parts.append(piece)
-        if stop < 0:
+    return [b'"'.join(parts) for parts in merged]
+
+
+def _unescaped(text):
+    """What stands between two quotes -> its UTF-8, escapes resolved."""
+    parts = text.split(b"\\")
+    out = [parts[0]]
+    i = 1
+    while i < len(parts):
+        part = parts[i]
+        i += 1
+        if part[:1] == b"u":
+            code, i = _code(parts, i - 1)
             # Pieces are cut at ASCII bytes out of checked UTF-8, so what is joined is UTF-8 again.
-            return str(b"".join(parts), "utf-8"), end + 1
-        escape, i = _escape(data, stop + 1)
-        parts.append(escape)
+            out.append(chr(code).encode() + parts[i - 1][5:])
+        elif part:
+            if part[:1] not in _ESCAPES:
+                raise Refused(MALFORMED, "escape")
+            out.append(_ESCAPES[part[:1]] + part[1:])
+        else:  # two backslashes: the piece after them has no escape of its own
+            if i == len(parts):
+                raise Refused(MALFORMED, "escape")
+            out.append(b"\\" + parts[i])
+            i += 1
+    return b"".join(out)
 
 
-def _escape(data, i):
-    """What stands at `i`, behind a backslash -> (its UTF-8, offset after it)."""
-    if data[i] != _U:
-        at = _ESCAPES.find(data[i : i + 1])
-        if at < 0:
-            raise Refused(MALFORMED, "escape")
-        return _ESCAPED[at : at + 1], i + 1
-    code, i = _hex4(data, i + 1)
-    if 0xD800 <= code < 0xDC00 and data[i] == _BACKSLASH and data[i + 1] == _U:
-        low, i = _hex4(data, i + 2)
+def _code(parts, i):
+    """The code point of `parts[i]`, `uXXXX...`, or of it and the next part, a surrogate pair -> (code, next i)."""
+    code = _hex4(parts[i])
+    i += 1
+    if 0xD800 <= code < 0xDC00 and len(parts[i - 1]) == 5 and i < len(parts) and parts[i][:1] == b"u":
+        low = _hex4(parts[i])
         if not 0xDC00 <= low < 0xE000:
             raise Refused(MALFORMED, "surrogate")
-        code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)
-    elif 0xD800 <= code < 0xE000:
+        return 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00), i + 1
+    if 0xD800 <= code < 0xE000:
         raise Refused(MALFORMED, "surrogate")
-    return chr(code).encode(), i
+    return code, i
 
 
-def _hex4(data, i):
-    digits = data[i : i + 4]
+def _hex4(part):
+    digits = part[1:5]
     if len(digits) != 4 or digits.strip(_HEX):
         raise Refused(MALFORMED, "escape")
-    return int(str(digits, "utf-8"), 16), i + 4
+    return int(digits, 16)
 
 
-def _number(data, start):
-    i = start
-    while data[i] in _IN_NUMBER:
-        i += 1
-    text = data[start:i]
-    digits = text[1:] if text[0] == _MINUS else text
-    if digits and not digits.strip(_DIGITS):
+def _scalar(token):
+    if token in _LITERALS:
+        return _LITERALS[token]
+    digits = token[1:] if token[:1] == b"-" else token
+    if digits.isdigit():
         if digits[0] == _ZERO and len(digits) > 1:
             raise Refused(MALFORMED, "number")
-        if len(digits) <= 18:
-            return int(str(text, "utf-8")), i
+        if len(digits) <= _LONGEST_INTEGER:
+            return int(token)
     elif not _is_decimal(digits):
-        raise Refused(MALFORMED, "number")
-    return Number(str(text, "utf-8")), i
+        raise Refused(MALFORMED, "json value")
+    return Number(token)
 
 
 def _is_decimal(text):
-    """RFC 8259's `int [frac] [exp]`, given a text of digits, points, signs and e."""
-    mantissa, exponent = text, b"0"
-    at = text.lower().find(b"e")
-    if at >= 0:
-        mantissa, exponent = text[:at], text[at + 1 :]
-        if exponent[:1] in (b"+", b"-"):
-            exponent = exponent[1:]
-    whole, fraction = mantissa, b"0"
-    at = mantissa.find(b".")
-    if at >= 0:
-        whole, fraction = mantissa[:at], mantissa[at + 1 :]
-    for part in (whole, fraction, exponent):
-        if not part or part.strip(_DIGITS):
-            return False
+    """RFC 8259's `int [frac] [exp]`."""
+    mantissa, e, exponent = text.replace(b"E", b"e").partition(b"e")
+    if exponent[:1] == b"+" or exponent[:1] == b"-":
+        exponent = exponent[1:]
+    whole, point, fraction = mantissa.partition(b".")
+    if not whole.isdigit() or (point and not fraction.isdigit()) or (e and not exponent.isdigit()):
+        return False
     return whole[0] != _ZERO or len(whole) == 1

@@ -7,7 +7,6 @@ Days are counted in years that begin on 1 March, so that a leap day is the last 
 LAST_MS = 253402300799999  # 9999-12-31T23:59:59.999Z
 _DAY_S = 86400
 _EPOCH = 719468  # days from 0000-03-01 to 1970-01-01
-_DIGITS = "0123456789"
 
 
 def days(year, month, day):
@@ -44,20 +43,24 @@ def weekday(seconds):
 
 
 def parse(text):
-    """`YYYY-MM-DDTHH:MM:SSZ` or with `.mmm` before the Z -> ms since 1970, or None if `text` is not exactly that."""
-    if len(text) == 20:
-        millis = 0
-    elif len(text) == 24 and text[19] == ".":
-        millis = _number(text[20:23])
-    else:
+    """`YYYY-MM-DDTHH:MM:SSZ`, or with `.mmm` before the Z, as str or bytes -> ms since 1970; None if it is not that."""
+    if type(text) is str:
+        text = text.encode()
+    size = len(text)
+    if size != 20 and size != 24:
         return None
-    if text[4] + text[7] + text[10] + text[13] + text[16] + text[-1] != "--T::Z":
+    if text[4] != 0x2D or text[7] != 0x2D or text[10] != 0x54 or text[13] != 0x3A or text[16] != 0x3A:  # --T::
         return None
-    year, month, day = _number(text[:4]), _number(text[5:7]), _number(text[8:10])
-    hour, minute, second = _number(text[11:13]), _number(text[14:16]), _number(text[17:19])
-    if min(year, month, day, hour, minute, second, millis) < 0 or year < 1970:
+    if text[-1] != 0x5A or (size == 24 and text[19] != 0x2E):  # Z and the point
         return None
-    if not 1 <= month <= 12 or not 1 <= day <= month_days(year, month):
+    digits = text[:-1].replace(b"-", b"").replace(b":", b"").replace(b"T", b"").replace(b".", b"")
+    # Of digits alone: `int` would take signs, spaces and underscores. Fewer, if separators stood where digits should.
+    if len(digits) != (14 if size == 20 else 17) or not digits.isdigit():
+        return None
+    date, clock, millis = int(digits[:8]), int(digits[8:14]), int(digits[14:] or b"0")
+    year, month, day = date // 10000, date // 100 % 100, date % 100
+    hour, minute, second = clock // 10000, clock // 100 % 100, clock % 100
+    if year < 1970 or not 1 <= month <= 12 or not 1 <= day <= month_days(year, month):
         return None
     if hour > 23 or minute > 59 or second > 59:
         return None
@@ -71,8 +74,3 @@ def text(time_ms):
     seconds %= _DAY_S
     clock = (year, month, day, seconds // 3600, seconds // 60 % 60, seconds % 60)
     return "%04d-%02d-%02dT%02d:%02d:%02d" % clock + (".%03dZ" % millis if millis else "Z")
-
-
-def _number(digits):
-    """ASCII digits -> int, or -1: `int` alone would take signs, spaces and underscores."""
-    return -1 if digits.strip(_DIGITS) else int(digits)

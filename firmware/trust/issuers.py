@@ -58,7 +58,7 @@ def provider(value):
 
 
 def _place(value):
-    return value if type(value) is str and scope.kind_of(value) else None
+    return value if type(value) is str and scope.kind_of(value) is not None else None
 
 
 def _some(kind):
@@ -72,7 +72,10 @@ def _limit(value):
 
 
 def _price(value):
-    return None if type(value) is not dict or len(value) != 2 else price(value, False, None)
+    if type(value) is not dict or len(value) != 2:
+        return None
+    amount, currency = value.get("amount"), value.get("currency")
+    return price(amount.encode(), currency.encode()) if type(amount) is str and type(currency) is str else None
 
 
 def _limits(value):

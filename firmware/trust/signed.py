@@ -26,7 +26,7 @@ def envelope(token, typ, roots, retired=()):
     """
     if len(token) > LIMITS[typ]:
         raise Refused(TOO_LARGE, typ)
-    signed = jws.read(token, typ, ("Ed25519",))
+    signed = jws.read(token, typ, (b"Ed25519",))
     if signed.kid not in roots or signed.kid in retired:
         raise Refused(UNKNOWN_ISSUER, signed.kid)
     return signed

@@ -25,7 +25,15 @@ def test_a_full_ticket_is_granted_with_its_limits():
 
 
 def test_a_situation_refuses_until_it_is_filled_in():
-    assert why(MINIMAL, here=rules.Situation()) == (v.CLOCK_UNKNOWN, "UNKNOWN")
+    here = rules.Situation()
+    for name, text in (("operator", "DE*ABC"), ("evse", "DE*ABC*E1")):
+        try:
+            limits(MINIMAL, here=here)
+        except ValueError:
+            setattr(here, name, text)
+            continue
+        raise AssertionError(name)
+    assert why(MINIMAL, here=here) == (v.CLOCK_UNKNOWN, "UNKNOWN")
 
 
 def test_each_rule_is_reached_and_they_come_in_order():
@@ -37,7 +45,7 @@ def test_each_rule_is_reached_and_they_come_in_order():
     ticket["validOperators"] = ["DE*XXX"]
     ticket["invalidChargingPools"] = ["DE*ABC*P1"]
     ticket["validChargingPools"] = ["DE*ABC*P2"]
-    here.operator, here.pool = "DE*ABC", "DE*ABC*P1"
+    here.operator, here.pool, here.evse = "DE*ABC", "DE*ABC*P1", "DE*ABC*E1*2"
     steps = (
         (v.ISSUER_NOT_ALLOWED, bounds, "providers", ["DE-XYZ"]),
         (v.LIFETIME_TOO_LONG, bounds, "max_lifetime_s", 3 * 3600),

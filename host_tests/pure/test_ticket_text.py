@@ -91,9 +91,9 @@ def test_json_values():
 def test_json_numbers_that_are_no_integers_stay_text():
     for text in ("1.5", "-0.0", "1e3", "1E+3", "0e-0", "12.50E02", "1" * 19, "-" + "9" * 300):
         value = strictjson.loads(text.encode())
-        assert isinstance(value, strictjson.Number) and value.text == text
-        assert strictjson.loads(b"[%s]" % text.encode()) == [strictjson.Number(text)]
-    assert strictjson.Number("1.0") != strictjson.Number("1.00") and strictjson.Number("1.0") != 1
+        assert isinstance(value, strictjson.Number) and value.text == text.encode()
+        assert strictjson.loads(b"[%s]" % text.encode()) == [strictjson.Number(text.encode())]
+    assert strictjson.Number(b"1.0") != strictjson.Number(b"1.00") and strictjson.Number(b"1.0") != 1
 
 
 def test_json_that_is_none_is_refused():
@@ -152,12 +152,29 @@ def test_json_nests_eight_deep():
     assert refusal(strictjson.loads, b"[" * 4096) == (MALFORMED, "nesting")
 
 
-def test_json_tells_where_a_member_stands():
-    spans = {"t": None, "none": None}
-    data = b'{"a":{"t":0}, "t" : [1.50, {"x":"]"}] ,"b":2}'
-    strictjson.loads(data, spans)
-    start, end = spans["t"] or (0, 0)
-    assert data[start:end].strip() == b'[1.50, {"x":"]"}]' and spans["none"] is None
+def test_json_keeps_the_text_of_members():
+    texts = (b'[1.50, {"x":"]"}]', b'["\\"}"]', b"7", b'[""]', b'{"t":{}}', b"[ ]")
+    for text in texts:
+        for around in (b'{"a":{"t":0},"t":%s,"b":2}', b'{ "t" : %s }', b'{"t":%s}', b'{"b":"","t"\n:\n%s\n,"c":""}'):
+            kept = {"t": None, "none": None}
+            strictjson.loads(around.replace(b"%s", text), kept=kept)
+            assert kept == {"t": text, "none": None}, (text, around)
+            raw = {b"t": None}
+            strictjson.loads(around.replace(b"%s", text), raw=True, kept=raw)
+            assert raw == {b"t": text}
+
+
+def test_json_left_raw():
+    loaded = strictjson.loads('{"ä":["\\u00e4","x",1,1.5]}'.encode(), raw=True)
+    assert loaded == {"ä".encode(): ["ä".encode(), b"x", 1, strictjson.Number(b"1.5")]}
+    assert refusal(strictjson.loads, b'{"a":1,"\\u0061":1}', True) == (MALFORMED, "duplicate member")
+
+
+def test_cbor_left_raw():
+    loaded = cbor.loads(cbor.dumps({1: b"x", "ä": ["y", None]}), raw=True)
+    assert loaded == {1: bytearray(b"x"), "ä".encode(): [b"y", None]}
+    assert type(loaded[1]) is bytearray and type(loaded["ä".encode()][0]) is bytes
+    assert refusal(cbor.loads, cbor.dumps({b"x": 1}), True) == (MALFORMED, "cbor key")
 
 
 def test_cbor_goes_there_and_back():

@@ -83,8 +83,9 @@ def claims_set(members):
     from ticket import times
 
     out, private = {}, {}
-    keys = {name: key for key, name in CWT_CLAIMS.items()}
+    keys = {str(name, "utf-8"): key for key, name in CWT_CLAIMS.items()}
     for name, key, _, kind, argument in TABLE:
+        name = str(name, "utf-8")
         if name not in members:
             continue
         value = members[name]
