@@ -1,4 +1,4 @@
-"""Tickets minted by JOSE libraries that nobody here wrote, by the key of `tools init`, and judged by `tools verify`."""
+"""Tickets minted by JOSE libraries that nobody here wrote, by the key of `tools init`: judged and tapped here."""
 
 import json
 import shutil
@@ -85,21 +85,36 @@ def run_jose(site: Path, task: str, text: str) -> str:
 MINTS = {"joserfc": mint_with_joserfc, "jose": run_jose}
 
 
+def why_no_jose() -> str:
+    """The reason to do without jose, or "" where it is."""
+    if shutil.which("node") and (MINT.parents[1] / "node_modules/jose").is_dir():
+        return ""
+    return "no node, or npm packages missing: npm ci --prefix host_tests"
+
+
 @pytest.fixture(params=sorted(MINTS))
 def mint(request):
-    return MINTS[need(request.param)]
-
-
-def need(library: str) -> str:
-    if library == "jose" and not (shutil.which("node") and (MINT.parents[1] / "node_modules/jose").is_dir()):
-        pytest.skip("no node, or npm packages missing: npm ci --prefix host_tests")
-    return library
+    if request.param == "jose" and (reason := why_no_jose()):
+        pytest.skip(reason)
+    return MINTS[request.param]
 
 
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # its name is; issuers still use it
 @pytest.mark.parametrize("algorithm", ["Ed25519", "EdDSA"])
 def test_a_ticket_minted_elsewhere_is_granted(tools, site, mint, algorithm):
     assert tools.verdict(site, mint(site, algorithm, claims())) == (0, "GRANTED")
+
+
+def test_tickets_minted_elsewhere_close_the_relay_when_tapped(tools, site):
+    tickets = [mint_with_joserfc(site, "Ed25519", claims(id="1"))]
+    if not why_no_jose():
+        tickets.append(run_jose(site, "Ed25519", claims(id="2")))
+    for ticket in tickets:
+        file = tools.folder / "tapped.jws"
+        file.write_text(ticket)
+        code, out = tools("tap", "--site", str(site), "--json", str(file))
+        answer = json.loads(out)
+        assert (code, answer["energised"], answer["reason"]) == (0, True, "GRANTED")
 
 
 def test_such_a_ticket_is_refused_when_its_time_is_over(tools, site):
@@ -118,7 +133,8 @@ def test_a_payload_under_another_tickets_signature_is_refused(tools, site):
 
 
 def test_tickets_that_are_minted_here_are_good_to_jose(tools, site):
-    need("jose")
+    if reason := why_no_jose():
+        pytest.skip(reason)
     code, ticket = tools("issue", "--site", str(site))
     assert code == 0
     assert json.loads(run_jose(site, "verify", ticket))["providerId"] == "DE-XYZ"
