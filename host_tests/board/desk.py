@@ -7,6 +7,16 @@ from tools.virtual.board import Board
 from tools.virtual.image import write_files
 from tools.virtual.world import World
 
+# for main.py: the name of the exception that a call raises
+RAISES = """
+def raises(call):
+    try:
+        call()
+    except Exception as error:
+        return type(error).__name__
+    return "nothing"
+"""
+
 
 def board_with(folder: Path, files: Mapping[str, str | bytes] | str, world: World | None = None, **options) -> Board:
     """A board, still off, in a world of its own if none is given; a text is its main.py."""

@@ -9,8 +9,8 @@ import os
 import re
 import tty
 from collections import deque
-from collections.abc import Callable
 
+from tools.virtual.run import Run
 from tools.virtual.world import World
 
 _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
@@ -92,9 +92,10 @@ class Console:
         self._world = world
         self.log = bytearray()
         self.tracker = ReplTracker()
-        self.cooked = True
-        self.typed: deque[int] = deque()
-        self.on_input: Callable[[], None] = lambda: None
+        self.idle = False  # whether the REPL waits for input
+        self._run: Run | None = None
+        self._typed: deque[int] = deque()
+        self._heeds_interrupt = True
         self._swallow: bytes | None = None
         self._ends_in_cr = False
         self._master = self._slave = -1
@@ -124,8 +125,66 @@ class Console:
 
     def type(self, data: bytes) -> None:
         """As if typed at the terminal."""
-        self.typed.extend(data)
-        self.on_input()
+        self._typed.extend(data)
+        self._forward()
+
+    def attach(self, run: Run, raw: bool) -> None:
+        """A run of the interpreter begins; `raw` if its REPL goes to raw mode by itself."""
+        self._run = run
+        self.tracker.restart(raw)
+
+    def detach(self) -> None:
+        self._run = None
+        self.idle = False
+        self._heeds_interrupt = True
+
+    def repl_begins(self) -> None:
+        """boot.py and main.py have ended."""
+        if self._run is None:
+            return
+        self._run.drain()
+        if self.tracker.raw:  # the interpreter begins with the friendly REPL, whose greeting nobody sees
+            self._swallow = b""
+            os.write(self._run.child.console_in, b"\x01")
+        self.tracker.prompt()
+
+    def heed_interrupt(self, heeds: bool) -> None:
+        """Whether Ctrl-C interrupts; while it does not, the program's bytes go out as they are."""
+        if self._run is not None:
+            self._run.drain()
+        self._heeds_interrupt = heeds
+
+    def _running(self, run: Run) -> bool:
+        """Whether a program runs rather than the REPL reads."""
+        tracker = self.tracker
+        return not tracker.in_repl or (tracker.executing_raw if tracker.raw else not run.child.reads_line)
+
+    def _forward(self) -> None:
+        """Hands to the interpreter what was typed; Ctrl-C while a program runs is an interrupt."""
+        if self._run is not None and not self._run.waiting:
+            self._run.take_requests()  # it may just have said whether it heeds Ctrl-C
+        run = self._run
+        if run is None or not self._typed:
+            return
+        forward = bytearray()
+        while self._typed and len(forward) < 1024:
+            byte = self._typed.popleft()
+            if byte == 3 and self._heeds_interrupt and self._running(run):
+                run.keyboard_interrupt()
+                continue
+            if byte in (b"\x01\x02\x04" if self.tracker.raw else b"\r\n\x01\x02\x03\x04\x05"):
+                self.idle = False  # the REPL will say something and prompt again
+            forward.append(byte)
+            self.tracker.typed(byte, not self._heeds_interrupt)
+        if forward:
+            try:
+                sent = os.write(run.child.console_in, forward)
+            except BlockingIOError:
+                sent = 0
+            self._typed.extendleft(reversed(forward[sent:]))
+            run.wake()  # a program may wait for console and other inputs at once
+        if self._typed:
+            self._world.call_later(500, self._forward)
 
     @property
     def text(self) -> str:
@@ -139,10 +198,6 @@ class Console:
         """Whether the last that was printed is a prompt."""
         return self.log.endswith(b">" if self.tracker.raw else (b">>> ", b"... ", b"=== "))
 
-    def swallow_until_raw(self) -> None:
-        """The REPL was told to go to raw mode by itself: nobody sees the greeting before that."""
-        self._swallow = b""
-
     def printed(self, data: bytes) -> None:
         """What the interpreter wrote."""
         self.tracker.printed(data)
@@ -154,9 +209,11 @@ class Console:
             data = self._swallow[at:]
             self._swallow = None
         self.show(data)
+        if self._run is not None and self.shows_prompt and not self._running(self._run):
+            self.idle = True
 
     def show(self, data: bytes) -> None:
-        if self.cooked:
+        if self._heeds_interrupt:
             ends_in_cr, self._ends_in_cr = self._ends_in_cr, data.endswith(b"\r")
             start = 1 if ends_in_cr and data.startswith(b"\n") else 0
             data = data[:start] + _LONE_LF.sub(b"\r\n", data[start:])

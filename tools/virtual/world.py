@@ -58,7 +58,7 @@ class World:
 
     def __init__(self, pace: str = "virtual"):
         self.boards: list[Board] = []
-        self._runnable: deque[tuple[Board, Callable[[], None]]] = deque()
+        self._runnable: deque[Callable[[], None]] = deque()
         self._timers: list[Timer] = []
         self._sequence = 0
         self._selector = selectors.DefaultSelector()
@@ -97,15 +97,15 @@ class World:
             self._run_due(now_us, False)
             self._now_us = max(self._now_us, now_us)
 
-    def resume(self, board: Board, go: Callable[[], None]) -> None:
-        """Lets `board` compute by calling `go`: now, or with virtual pace when no other board computes.
+    def resume(self, go: Callable[[], None]) -> None:
+        """Lets a board compute by calling `go`: now, or with virtual pace when no other board computes.
 
         One board at a time is what makes runs of several boards the same every time.
         """
         if self._pace == "real" or not (self._runnable or self._computing()):
             go()
         else:
-            self._runnable.append((board, go))
+            self._runnable.append(go)
 
     def _computing(self) -> bool:
         return any(not board.waiting for board in self.boards)
@@ -158,7 +158,7 @@ class World:
         """Serves what is ready; else lets time pass: to the next timer, or at most `wall_limit_s` on the wall."""
         computing = self._computing()
         if self._runnable and (self._pace == "real" or not computing):
-            self._runnable.popleft()[1]()
+            self._runnable.popleft()()
             return
         due_us = self._next_due_us()
         if self._pace == "virtual":
