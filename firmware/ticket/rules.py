@@ -45,8 +45,8 @@ def check(claims, issuer, situation):
     """-> the limits of a grant, {"maxEnergy": Wh, "maxPower": W, "maxCurrent": A, "maxDuration": minutes, "maxPrice":
     {"amount", "currency"}}, without those that neither ticket nor issuer sets. Raises Refused.
 
-    A station whose own ids cannot be read is a ValueError. `issuer` has `providers` (ids), `places` (ids or None), `limits` (by the same names, `maxPrice` as a pair) and
-    `max_lifetime_s`.
+    A station whose own ids cannot be read is a ValueError. `issuer` has `providers` (ids), `places` (ids or None),
+    `limits` (by the same names, `maxPrice` as a pair) and `max_lifetime_s`.
     """
     limits = ticket_limits(claims)
     for name in issuer.limits:
