@@ -1,6 +1,6 @@
 """Writes the two generated files of firmware/crypto: `python -m tools.make_crypto`.
 
-- field25519_viper.py: arithmetic modulo p = 2^255 - 19 with all loops over limbs unrolled;
+- field25519_unrolled.py: arithmetic modulo p = 2^255 - 19 with all loops over limbs unrolled;
 - base.bin: the table of Ed25519's base point, as `crypto.ed25519.make_table` makes it.
 
 What this knows of MicroPython's viper emitter (py/emitnative.c), and why the code that it writes looks as it does:
@@ -25,90 +25,19 @@ BOUND = 8200  # every limb in memory is below
 WIDTH = 120
 
 HEAD = f'''\
-"""Numbers modulo p = 2^255 - 19, in viper code. Written by tools/make_crypto.py: change that, not this file.
+"""The field machine's operations in viper code, unrolled. Written by tools/make_crypto.py: change that, not this file.
 
-The interface is that of field25519_plain.py, and its docstrings tell what each function and operation means.
+Part of field25519_viper.py; what each operation means stands at the twin, in field25519_plain.py.
 
 A number is {LIMBS} limbs of {BITS} bits, least significant first, in 16 bits of memory each.
-Invariant: every limb in memory is below {BOUND}. `put` and LOAD write at most {MASK}; beside each other operation
-stands why its result keeps the invariant if its operands do, and why no sum on the way reaches 2^31.
+Invariant: every limb in memory is below {BOUND}. LOAD writes at most {MASK}; beside each other operation stands why its
+result keeps the invariant if its operands do, and why no sum on the way reaches 2^31.
 """
 # ruff: noqa: E702, F821
 # pyright: reportUndefinedVariable=false, reportArgumentType=false
 # fmt: off
 
 import micropython
-
-NATIVE = True
-
-_P = {(1 << 255) - 19:#x}
-
-
-def new(count):
-    return bytearray({2 * LIMBS} * count)
-
-
-def put(memory, slot, number):
-    run(0, memory, memory, bytes((4, slot, 0, 0)), 4, number.to_bytes(32, "little"), 0)
-
-
-def get(memory, slot):
-    packed = bytearray(33)
-    _pack(memory, slot, packed)
-    return int.from_bytes(packed, "little") % _P
-
-
-@micropython.viper
-def _pack(memory: ptr16, slot: int, out: ptr8):
-    p = ptr16(int(memory) + {2 * LIMBS} * slot)
-    acc = 0  # fewer than 8 bits, and then {BITS} more and a carry
-    bits = 0
-    i = 0
-    at = 0
-    while i < {LIMBS}:
-        acc += p[i] << bits
-        bits += {BITS}
-        while bits >= 8:
-            out[at] = acc
-            acc = acc >> 8
-            bits -= 8
-            at += 1
-        i += 1
-    out[at] = acc
-
-
-@micropython.viper
-def teeth(bits: ptr8, out: ptr8):
-    column = 0
-    while column < 17:
-        word = 0
-        n = column + 17 * 14
-        while n >= 0:
-            word = word << 1 | (bits[n >> 3] >> (n & 7)) & 1
-            n -= 17
-        negative = (word >> 7 & 1) ^ 1
-        out[4 * column] = (word ^ (0 - negative)) & 127
-        out[4 * column + 1] = negative
-        negative = (word >> 14 & 1) ^ 1
-        out[4 * column + 2] = (word >> 8 ^ (0 - negative)) & 63 | 128
-        out[4 * column + 3] = negative
-        column += 1
-
-
-@micropython.viper
-def digits(bits: ptr8, out: ptr8):
-    carry = 0
-    i = 0
-    while i < 254:
-        five = ((bits[i >> 3] | bits[(i >> 3) + 1] << 8) >> (i & 7) & 31) + carry
-        if five & 1:
-            # Taken as five, or as five - 32 with a carry into bit i + 5.
-            carry = five >> 4
-            out[i] = (five >> 1) + 1 + carry * (24 - five)
-            i += 5
-        else:
-            # Bit i and the carry are equal: with digit 0 the carry stays what it is.
-            i += 1
 
 
 @micropython.viper
@@ -253,15 +182,21 @@ def load(pad):
     return wrapped([*statements, f"r[{limb}] = acc"], pad)
 
 
-def small(pad):
-    """The body of SMALL."""
-    statements = [f"# {BOUND - 1} * 121666 + 2^18 is below 2^30.", "acc = 0"]
-    for k in range(LIMBS):
-        statements += [f"acc = p[{k}] * 121666 + acc", *carry(f"h{k}")]
-    return wrapped(statements, pad) + finish(pad)
-
-
-SWAP = f"""\
+# The rarer operations, for X25519 only, have their loops.
+REST = f"""\
+        elif op == 5:  # SMALL
+            # {BOUND - 1} * 121666 + 2^18 is below 2^30. The last carry is below 2^17, {FOLD} times it below 2^27:
+            # at most 2^14 is carried to limb 1, so at most 2 to limb 2.
+            acc = 0
+            k = 0
+            while k < {LIMBS}:
+                acc = p[k] * 121666 + acc
+                r[k] = acc & m
+                acc = acc >> {BITS}
+                k += 1
+            acc = acc * {FOLD} + r[0]; r[0] = acc & m; acc = (acc >> {BITS}) + r[1]; r[1] = acc & m
+            r[2] = (acc >> {BITS}) + r[2]
+        else:  # SWAP
             # n is 0 or 1, a bit of a secret: the mask is all zeros or all ones, and no branch depends on it.
             n = 0 - n
             k = 0
@@ -282,8 +217,7 @@ def text():
         ["        elif op == 2:  # ADD", *addition(12)],
         ["        elif op == 3:  # SUB", *subtraction(12)],
         ["        elif op == 4:  # LOAD", *load(12)],
-        ["        elif op == 5:  # SMALL", *small(12)],
-        ["        else:  # SWAP", *SWAP.splitlines()],
+        REST.splitlines(),
     )
     return "\n".join(line for part in parts for line in part) + "\n"
 
@@ -294,5 +228,5 @@ def base_table():
 
 
 if __name__ == "__main__":
-    (FIRMWARE / "crypto/field25519_viper.py").write_text(text())
+    (FIRMWARE / "crypto/field25519_unrolled.py").write_text(text())
     (FIRMWARE / "crypto/base.bin").write_bytes(base_table())

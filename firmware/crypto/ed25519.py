@@ -28,6 +28,14 @@ _COLUMNS = const(3)  # per step with a table
 _base = None
 
 
+def use_base_table(table):
+    """Makes an opened Table of the base point the one to use, for callers that know best where its bytes are."""
+    global _base
+    if not (table.good and table.public_key == edwards.BASE_KEY):
+        raise ValueError("table")
+    _base = table
+
+
 def base_table():
     """The Table of the base point: of the file base.bin beside this one, or without a good one, made now."""
     global _base
