@@ -86,7 +86,7 @@ def imported(folder: Path) -> Iterator[tuple[str, str]]:
     ours |= {path.stem for path in FIRMWARE.iterdir()} | {
         path.stem for path in (REPOSITORY / "host_tests").rglob("*.py")
     }
-    ours |= {path.stem for path in REPOSITORY.glob("tools/virtual/device/*.py")}  # top-level on the virtual board
+    ours |= {path.stem for path in REPOSITORY.glob("tools/**/*.py")}  # top-level where they are put on a board
     # What is for MicroPython names MicroPython's modules.
     device = {"machine", "micropython", "vfs", "uctypes", "cryptolib", "bluetooth", "esp32", "pins"}
     for path in files(".py"):
