@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tools import bundle, demo, deploy, init, inspection, issue, journal, problem, provision, verify
+from tools import bundle, demo, deploy, init, inspection, issue, journal, problem, provision, sim, verify
 from tools.problem import Problem
 
 USAGE = 2  # exit code: the command line, or a file that it names, is at fault
@@ -40,6 +40,8 @@ app.command(epilog=init.EXAMPLES)(init.init)
 app.command(epilog=issue.EXAMPLES)(issue.issue)
 app.command(epilog=inspection.EXAMPLES)(inspection.inspect)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
+app.command(epilog=sim.TAP_EXAMPLES)(sim.tap)
+app.command(epilog=sim.SIM_EXAMPLES)(sim.sim)
 app.command(epilog=demo.EXAMPLES)(demo.demo)
 app.command("deploy", epilog=_DEPLOY)(deploy.deploy_command)
 app.command(epilog=provision.PROVISION_EXAMPLES)(provision.provision)

@@ -31,7 +31,7 @@ class App:
     def __init__(self, ports, supervisor):
         self._ports = ports
         self._supervisor = supervisor
-        self._lights = indicator.Indicator(ports.green, ports.red, ports.buzzer, asyncio.sleep_ms)
+        self._lights = indicator.Indicator(ports.green, ports.red, ports.buzzer)
         self._failure = None
         self._clock = None
         self._beats = Beats(ports.feed, ports.ticks_ms, ports.ticks_diff)

@@ -1,8 +1,10 @@
-"""What a driver sees and hears. A pattern is a row of steps (green, red, buzzer, milliseconds), played once or again and
-again.
+"""What a driver sees and hears. A pattern is a row of steps (green, red, buzzer, milliseconds), played once or again
+and again.
 
 Refusals blink red in groups that a driver can count: see GROUPS.
 """
+
+import asyncio
 
 from ticket import verdict as reason
 
@@ -72,45 +74,35 @@ def missing(count):
 
 
 class Indicator:
-    """green, red, buzzer: callables that take 0 or 1; sleep_ms: asyncio's. One `play` interrupts what runs."""
+    """green, red, buzzer: callables that take 0 or 1. One `once` or a new `background` interrupts what runs."""
 
-    def __init__(self, green, red, buzzer, sleep_ms):
+    def __init__(self, green, red, buzzer):
         self._outputs = (green, red, buzzer)
-        self._sleep_ms = sleep_ms
         self._background = READY
         self._once = None
-        self._changed = False
-        self.shown = None  # the pattern on show now
+        self._changed = asyncio.Event()
 
     def background(self, pattern):
-        """Plays `pattern` round and round whenever nothing else is shown."""
+        """Plays `pattern` again and again whenever nothing else is shown."""
         if self._background != pattern:
             self._background = pattern
-            self._changed = True
+            self._changed.set()
 
     def once(self, pattern):
         """Plays `pattern` one time, at once."""
         self._once = pattern
-        self._changed = True
-
-    def _show(self, step):
-        for output, level in zip(self._outputs, step):
-            output(level)
+        self._changed.set()
 
     async def run(self):
-        """Plays for ever; looks for a change at least every 50 ms."""
+        """Plays for ever."""
         while True:
-            self._changed = False
+            self._changed.clear()
             pattern, self._once = self._once or self._background, None
-            self.shown = pattern
             for step in pattern:
-                self._show(step)
-                left_ms = step[3]
-                while left_ms > 0 and not self._changed:
-                    await self._sleep_ms(min(50, left_ms))
-                    left_ms -= 50
-                if self._changed:
+                for output, level in zip(self._outputs, step):
+                    output(level)
+                try:
+                    await asyncio.wait_for_ms(self._changed.wait(), step[3])
                     break
-
-    def dark(self):
-        self._show(_DARK)
+                except asyncio.TimeoutError:
+                    pass

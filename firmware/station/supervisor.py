@@ -24,7 +24,7 @@ class Supervisor:
         self._memory(_MAGIC + bytes((count,)))
 
     def brake_ms(self):
-        """How long to wait, relay off, before starting: nothing after two crashes, then 4 s doubling to five minutes."""
+        """How long to wait, relay off, before starting: not at all after two crashes, then 4 s, doubling to 5 min."""
         extra = self.starts - _FREE_CRASHES
         return min(_LONGEST_WAIT_MS, 2000 << min(extra, 8)) if extra > 0 else 0
 

@@ -78,7 +78,7 @@ class Trust:
 
 
 def take_file(trust, path):
-    """Takes the bundle that provisioning left at `path` and removes the file; what became of it, None without a file."""
+    """Takes the bundle that provisioning left at `path` and removes the file; what became of it, None without one."""
     try:
         if os.stat(path)[6] > 65536:
             return "TOO_LARGE"

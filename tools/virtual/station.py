@@ -1,6 +1,7 @@
 """A whole station on a desk: world, virtual board, virtual PN532, and the field to hold cards into."""
 
 import os
+import re
 from dataclasses import dataclass
 
 from tools.deploy import deploy, read_pins
@@ -71,8 +72,13 @@ class Station:
         self._wait_ready(since)
 
     def _wait_ready(self, since: int) -> None:
-        if not self.world.run_until(lambda: "ready: " in self.board.console_log[since:], 60):
+        if not self.world.run_until(lambda: self.printed("ready: ", since), 60):
             raise TimeoutError("the firmware does not serve: " + self.last_lines())
+
+    def printed(self, start: str, since: int = 0) -> bool:
+        """Whether a line that begins so stands in the console log, from character `since` on."""
+        found = re.search(r"(^|>>> )" + re.escape(start), self.board.console_log[since:], re.MULTILINE)
+        return found is not None
 
     def last_lines(self, count: int = 5) -> str:
         return " | ".join(self.board.console_log.splitlines()[-count:])

@@ -1,0 +1,178 @@
+"""`tap` and `sim`: a virtual station to hold tickets to, once or for as long as you like."""
+
+import hashlib
+import json
+import os
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tools import ticket_file
+from tools.firmware_build import ROOT
+from tools.init import init
+from tools.options import AS_JSON, SITE, TICKET
+from tools.problem import Problem
+from tools.reasons import WORDS
+from tools.site import Site
+from tools.terminal import say
+from tools.virtual.cards import Ntag, Type4Tag, ndef_message
+from tools.virtual.rf import Card
+from tools.virtual.station import Station
+
+TAP_EXAMPLES = """Examples:
+
+  python -m tools tap --site site ticket.jws
+
+  python -m tools tap --site site --card ntag215 --json ticket.cwt"""
+
+SIM_EXAMPLES = """Examples:
+
+  python -m tools sim
+
+  python -m tools sim --site site
+
+Then type `tap ticket.jws`, `cut`, `power`, `help`; the console's path is for mpremote or any terminal program."""
+
+CardKind = Literal["type4", "ntag213", "ntag215", "ntag216"]
+_HELP = """tap FILE [type4|ntag213|ntag215|ntag216]   hold a ticket to the reader (type4 unless named)
+cut                                         the power fails
+power                                       and comes back (the clock is lost: `make provision` sets it)
+quit"""
+
+
+def card_with(ticket: bytes, kind: str) -> Card:
+    """A virtual card that holds the ticket as NDEF. Problem where it does not fit."""
+    form = "jws" if ticket.count(b".") == 2 and ticket.isascii() else "cwt"
+    message = ndef_message(f"application/charging-ticket+{form}", ticket)
+    try:
+        return Type4Tag(message) if kind == "type4" else Ntag(int(kind[4:]), message)
+    except ValueError as error:
+        raise Problem(f"the ticket does not fit on an {kind}: {error}; try ntag216 or type4") from None
+
+
+def flash_of(folder: Path) -> Path:
+    """The flash image of a site's virtual reader: each site has its own, kept from call to call."""
+    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    image = ROOT / ".virtual" / f"{name}.img"
+    image.parent.mkdir(exist_ok=True)
+    return image
+
+
+def tap(
+    site: SITE,
+    ticket: TICKET,
+    card: Annotated[CardKind, typer.Option("--card", help="What the ticket is on.")] = "type4",
+    as_json: AS_JSON = False,
+) -> int:
+    """Hold a ticket, on a virtual card, to a virtual reader of this site; exit 0 if its relay closes, 1 if not.
+
+    The reader's flash is kept from call to call, so that a single-use ticket is granted once.
+    """
+    held = card_with(ticket_file.read(ticket), card)
+    here = Site.load(site)
+    with Station(flash_of(site)) as station:
+        say("deploying to the virtual board …")
+        station.make_ready(here)
+        tapped = station.tap(held)
+    if as_json:
+        print(json.dumps({"energised": tapped.energised, "reason": tapped.reason, "ms": tapped.took_ms}))
+    else:
+        print(f"{tapped.reason or 'no word'}: {WORDS.get(tapped.reason, 'no ticket was read from this card.')}")
+        print(
+            f"relay {'on' if tapped.energised else 'off'}, {tapped.took_ms} ms from the card in the field to the word"
+        )
+    return 0 if tapped.energised else 1
+
+
+def sim(site: Annotated[Path | None, typer.Option("--site", metavar="DIR", help="A site; else a fresh one.")] = None):
+    """A virtual station that stays: tap tickets on it, watch its relay, reach its console with mpremote."""
+    with tempfile.TemporaryDirectory(prefix="charging-ticket-") as name:
+        folder = site or Path(name) / "site"
+        if site is None:
+            init(folder)
+        image = flash_of(folder) if site else Path(name) / "flash.img"
+        with Station(image, pace="real") as station:
+            say("deploying to the virtual board …")
+            station.make_ready(Site.load(folder))
+            _Bench(station, folder).run()
+
+
+class _Bench:
+    """The prompt, and a line for each change of the relay."""
+
+    def __init__(self, station: Station, folder: Path):
+        self._station = station
+        self._ended = False
+        self._shown = len(station.board.console_log)
+        self._typed = b""
+        print(
+            f"site     {folder}\nconsole  {station.board.console}   (for example: mpremote connect {station.board.console})"
+        )
+        print(_HELP)
+        station.board.pins.watch(
+            station.pins["RELAY"], lambda level: print("relay on" if level else "relay off", flush=True)
+        )
+
+    def run(self) -> None:
+        world = self._station.world
+        world.add_reader(sys.stdin.fileno(), self._read)
+        try:
+            while not self._ended:
+                world.step()
+                self._print_console()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            if not self._ended:
+                world.remove_reader(sys.stdin.fileno())
+
+    def _print_console(self) -> None:
+        log = self._station.board.console_log
+        if len(log) > self._shown:
+            print(log[self._shown :].replace("\r\n", "\n"), end="", flush=True)
+            self._shown = len(log)
+
+    def _read(self) -> None:
+        data = os.read(sys.stdin.fileno(), 4096)
+        if not data:
+            self._end()
+        self._typed += data
+        while b"\n" in self._typed:
+            line, _, self._typed = self._typed.partition(b"\n")
+            try:
+                self._obey(shlex.split(line.decode(errors="replace")))
+            except (Problem, ValueError, OSError, TimeoutError) as wrong:
+                print(wrong)
+
+    def _end(self) -> None:
+        self._ended = True
+        self._station.world.remove_reader(sys.stdin.fileno())
+
+    def _obey(self, words: list[str]) -> None:
+        match words:
+            case []:
+                pass
+            case ["quit"]:
+                self._end()
+            case ["cut"]:
+                self._station.power_cut()
+            case ["power"]:
+                self._station.board.power_on()
+            case ["tap", name]:
+                self._tap(name, "type4")
+            case ["tap", name, kind]:
+                self._tap(name, kind)
+            case _:
+                print(_HELP)
+
+    def _tap(self, name: str, kind: str) -> None:
+        if kind not in ("type4", "ntag213", "ntag215", "ntag216"):
+            raise Problem(f"there is no card {kind!r}: type4, ntag213, ntag215 or ntag216")
+        card = card_with(ticket_file.read(name), kind)
+        field, world = self._station.chip.field, self._station.world
+        field.put(card)
+        world.call_later(2_000_000, lambda: field.take(card))
