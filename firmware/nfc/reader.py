@@ -1,7 +1,8 @@
 """One poll of the NFC reader: nothing, a ticket, or a card without one and why; and whether it has left.
 
     reader = Reader(Pn532(Hsu(uart, timing), timing))
-    found = await reader.read()         # None, or a Found; about 30 ms when there is no card, under 4 s always
+    found = await reader.read()         # None, or a Found; about 30 ms when there is no card, under 4 s with a card;
+                                        # up to 13 s with a phone, whose driver may have to confirm
     if found:
         ...                             # judge found.ticket, or show found.cause
         await reader.removed()          # a card that is left on the reader counts once
@@ -23,6 +24,7 @@ from nfc.errors import (
     CardError,
     CardGone,
     ChipError,
+    NfcError,
     NoTicket,
 )
 
@@ -43,15 +45,19 @@ _TYPE_2 = const(0x00)  # SEL_RES of a Type 2 tag; MIFARE Classic has 08, 18, 09 
 class Found:
     """A card: `ticket` (bytes) and its `form` ("jws" or "cwt"), or `cause` (see errors.py) and a fixed `detail`.
 
-    `kind` is "type2", "type4", "" where unknown, or what the phone handler says.
+    `kind` is "type2", "type4", "phone", or "" where unknown. A phone with our application has a `presentation` instead
+    of a ticket, the `session` that it belongs to, and the `link` on which it waits for the verdict.
     """
 
-    def __init__(self, kind, form="", ticket=None, cause="", detail=""):
+    def __init__(self, kind, form="", ticket=None, cause="", detail="", presentation=None, session=None, link=None):
         self.kind = kind
         self.form = form
         self.ticket = ticket
         self.cause = cause
         self.detail = detail
+        self.presentation = presentation
+        self.session = session
+        self.link = link
 
 
 class Link:
@@ -59,7 +65,7 @@ class Link:
 
     def __init__(self, chip, deadline):
         self._chip = chip
-        self._deadline = deadline
+        self.deadline = deadline
         self.uid = chip.target.uid
 
     async def exchange(self, command):
@@ -88,13 +94,13 @@ class Link:
             raise CardGone("another card")
 
     def _in_time(self):
-        if self._chip.timing.left(self._deadline) <= 0:
+        if self._chip.timing.left(self.deadline) <= 0:
             raise CardError("too slow")
 
 
 class Reader:
-    """`phone`, where given, is asked first on ISO-DEP cards: `await phone.present(link)` gives a Found (or
-    something with its attributes), or None when our application is not there; it raises as `type4.read` does.
+    """`phone`, where given, is asked first on ISO-DEP cards: `await phone.present(link, buffer)` gives a Found, or None
+    when our application is not there; it raises as `type4.read` does, and so does `await phone.tell(found, verdict)`.
     """
 
     def __init__(self, chip, phone=None):
@@ -132,6 +138,17 @@ class Reader:
         except ChipError as fault:
             self._fail(fault)
         return found
+
+    async def tell(self, found, verdict):
+        """Hand a VERDICT message to the phone that was Found; whether it took it. Raises nothing of this package."""
+        try:
+            await self._phone.tell(found, verdict)
+            return True
+        except ChipError as fault:
+            self._fail(fault)
+        except NfcError:
+            pass  # it has left, or does not care: the lights have told its driver
+        return False
 
     async def gone(self):
         """Look once whether the card that was Found has left; True after several looks without one.
@@ -182,7 +199,7 @@ class Reader:
         link = Link(self.chip, deadline)
         try:
             if target.iso_dep:
-                found = await self._phone.present(link) if self._phone else None
+                found = await self._phone.present(link, self._message) if self._phone else None
                 if found:
                     return found
                 form, ticket = await type4.read(link, self._message)

@@ -269,7 +269,7 @@ class Phone:
         self.result = result
         self.asked = 0
 
-    async def present(self, link):
+    async def present(self, link, buffer):
         self.asked += 1
         data, status = await link.apdu(b"\x00\xa4\x04\x00\x08\xf0CHGTKT\x01\x00")
         assert status == 0x6A82 and len(data) == 0
