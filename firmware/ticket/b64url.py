@@ -19,12 +19,21 @@ def decode(text):
         return None
     if b"+" in text or b"/" in text:
         return None
+    wanted = size * 3 // 4
+    padding = b"==="[: -size % 4]
+    # Text that is mostly ASCII has no `-` and `_` in it, so it is first decoded as if there were none.
+    data = _lenient(text + padding)
+    if len(data) != wanted:
+        data = _lenient(text.replace(b"-", b"+").replace(b"_", b"/") + padding)
+    # The C decoder skips what it does not know and stops at padding. Either way fewer than `size` characters counted,
+    # and since `size` is not 1 modulo 4, fewer characters give fewer bytes.
+    return data if len(data) == wanted else None
+
+
+def _lenient(text):
     try:
-        data = a2b_base64(text.replace(b"-", b"+").replace(b"_", b"/") + b"==="[: -size % 4])
+        return a2b_base64(text)
     except MemoryError:
         raise
     except Exception:  # a ValueError where binascii is C, and just this from micropython-lib's, written in Python
-        return None
-    # The C decoder skips what it does not know and stops at padding. Either way fewer than `size` characters counted,
-    # and since `size` is not 1 modulo 4, fewer characters give fewer bytes.
-    return data if len(data) == size * 3 // 4 else None
+        return b""

@@ -49,7 +49,17 @@ def _item(data, i, depth, texts):
         end = i + value
         if end >= len(data):
             raise Refused(MALFORMED, "cbor cut short")
-        return _string(data[i:end], major, texts), end
+        value = data[i:end]
+        if texts is None:
+            if major == _TEXT:
+                value = utf8.decode(value)
+                if value is None:
+                    raise Refused(MALFORMED, "utf-8")
+        elif major == _TEXT:
+            texts.append(value)
+        else:
+            value = bytearray(value)
+        return value, end
     if major == _UINT:
         return value, i
     if major == _NEGATIVE:
@@ -97,20 +107,10 @@ def _map(data, i, count, depth, texts):
     return members, i
 
 
-def _string(data, major, texts):
-    if major == _BYTES:
-        return data if texts is None else bytearray(data)
-    if texts is not None:
-        texts.append(data)
-        return data
-    text = utf8.decode(data)
-    if text is None:
-        raise Refused(MALFORMED, "utf-8")
-    return text
-
-
 def _argument(data, i, additional):
     """The 1, 2, 4 or 8 bytes of a head's argument; a value that a shorter head could hold is refused."""
+    if additional == 24 and data[i] >= 24 and i + 1 < len(data):
+        return data[i], i + 1
     if additional > 27:
         raise Refused(MALFORMED, "cbor indefinite")
     size = 1 << (additional - 24)
@@ -145,6 +145,11 @@ def dumps(value):
         if value is meaning:
             return bytes([simple])
     raise ValueError("no CBOR for this type")
+
+
+def head(data):
+    """The head that stands before a byte string."""
+    return _head(_BYTES, len(data))
 
 
 def _head(major, number):

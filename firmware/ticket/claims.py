@@ -198,38 +198,42 @@ class Claims:
     """
 
     def __init__(self, values, tariffs_json):
-        self.id = values[b"id"]
-        self.provider_id = str(values[b"providerId"][1], "utf-8")
-        self.provider = values[b"providerId"][0]
-        self.created_ms = values[b"created"]
-        self.not_before_ms = values[b"notBefore"]
-        self.not_after_ms = values[b"notAfter"]
-        self.multi_usage = values[b"multiUsage"]
-        self.validation_method = values[b"validationMethod"]
-        self.driver_public_key = values[b"driverPublicKey"]
-        self.valid_operators = values[b"validOperators"]
-        self.valid_charging_pools = values[b"validChargingPools"]
-        self.valid_charging_stations = values[b"validChargingStations"]
-        self.valid_evse_ids = values[b"validEVSEIds"]
-        self.invalid_charging_pools = values[b"invalidChargingPools"]
-        self.invalid_charging_stations = values[b"invalidChargingStations"]
-        self.invalid_evse_ids = values[b"invalidEVSEIds"]
-        self.evse_kind = values[b"evseKind"]
-        self.max_energy_wh = values[b"maxEnergy"]
-        self.max_power_w = values[b"maxPower"]
-        self.max_current_a = values[b"maxCurrent"]
-        self.max_duration_min = values[b"maxDuration"]
-        self.max_price = values[b"maxPrice"]
-        self.days_of_week = values[b"daysOfWeek"]
-        self.smart_charging_mode = values[b"smartChargingMode"]
-        self.meter_value_signatures = values[b"meterValueSignatures"]
-        self.e2e_communication_security = values[b"e2eCommunicationSecurity"]
-        self.tariffs = values[b"tariffs"]
+        """`values` are the members' values in the order of the table."""
+        (
+            self.id,
+            self.provider,
+            self.created_ms,
+            self.not_before_ms,
+            self.not_after_ms,
+            self.multi_usage,
+            self.validation_method,
+            self.driver_public_key,
+            self.valid_operators,
+            self.valid_charging_pools,
+            self.valid_charging_stations,
+            self.valid_evse_ids,
+            self.invalid_charging_pools,
+            self.invalid_charging_stations,
+            self.invalid_evse_ids,
+            self.evse_kind,
+            self.max_energy_wh,
+            self.max_power_w,
+            self.max_current_a,
+            self.max_duration_min,
+            self.max_price,
+            self.days_of_week,
+            self.smart_charging_mode,
+            self.meter_value_signatures,
+            self.e2e_communication_security,
+            self.tariffs,
+            self.provider_name,
+            self.provider_url,
+            self.description,
+            self.custom_data,
+        ) = values
+        self.provider, provider_id = self.provider
+        self.provider_id = str(provider_id, "utf-8")
         self.tariffs_json = tariffs_json
-        self.provider_name = values[b"providerName"]
-        self.provider_url = values[b"providerURL"]
-        self.description = values[b"description"]
-        self.custom_data = values[b"customData"]
 
 
 def decimal(text):
@@ -304,7 +308,7 @@ def _known_inside(members, name, known, detail=None):
 
 
 def _judge(members, cwt, tariffs_json):
-    values = {}
+    values = []
     for name, _, mandatory, kind, argument in TABLE:
         value = None
         if name in members:
@@ -312,12 +316,13 @@ def _judge(members, cwt, tariffs_json):
             mandatory = True
         if value is None and mandatory:
             raise Refused(BAD_CLAIM, str(name, "utf-8"))
-        values[name] = value
-    if values[b"notBefore"] >= values[b"notAfter"]:
+        values.append(value)
+    claims = Claims(values, tariffs_json)
+    if claims.not_before_ms >= claims.not_after_ms:
         raise Refused(BAD_CLAIM, "notAfter")
     # Ephemeral keys alone would be anybody's: without the driver's key there is nobody to agree with.
-    if values[b"e2eCommunicationSecurity"] == E2E_SECURITY[1] and values[b"driverPublicKey"] is None:
+    if claims.e2e_communication_security == E2E_SECURITY[1] and claims.driver_public_key is None:
         raise Refused(BAD_CLAIM, "driverPublicKey")
-    if cwt and values[b"tariffs"]:
-        tariffs_json = json.dumps(values[b"tariffs"]).encode()
-    return Claims(values, tariffs_json)
+    if cwt and claims.tariffs:
+        claims.tariffs_json = json.dumps(claims.tariffs).encode()
+    return claims

@@ -37,7 +37,7 @@ def read(ticket):
 
 def sig_structure(protected, payload):
     """The bytes that a COSE_Sign1 signature covers (RFC 9052 section 4.4), with no external data."""
-    return cbor.dumps(["Signature1", protected, b"", payload])
+    return b"".join((b"\x84\x6aSignature1", cbor.head(protected), protected, b"\x40", cbor.head(payload), payload))
 
 
 def _kid(header):

@@ -54,7 +54,7 @@ def loads(data, raw=False, kept=None):
         raise Refused(MALFORMED, "utf-8")
     pieces = data.split(b'"')
     escapes = b"\\" in data
-    if escapes:
+    if escapes and b'\\"' in data:
         pieces = _merged(pieces)
     if not len(pieces) & 1:
         raise Refused(MALFORMED, "json string")
@@ -66,7 +66,7 @@ def loads(data, raw=False, kept=None):
     # Whoever reads on behind the end finds an empty string and then a byte that is no structure.
     pieces += [b"" if raw else "", b"\0"]
     value, i, at = _value(pieces, 0, 0, 1, kept)
-    if i != last or _space(pieces[i], at) != len(pieces[i]):
+    if i != last or _space(pieces[i], at)[1] != len(pieces[i]):
         raise Refused(MALFORMED, "json end")
     if kept:
         for name in kept:
@@ -100,42 +100,46 @@ def _between(pieces, i, at, end, end_at):
 
 
 def _space(piece, at):
-    while at < len(piece) and piece[at] in _SPACES:
+    """`at` after white space, and the byte there, 0 where the piece is used up -> (byte, at)"""
+    size = len(piece)
+    while at < size:
+        byte = piece[at]
+        if byte > _SPACE or byte not in _SPACES:
+            return byte, at
         at += 1
-    return at
+    return 0, at
 
 
 def _value(pieces, i, at, depth, kept=None):
     """-> (value, i, at)"""
     piece = pieces[i]
-    if at < len(piece) and piece[at] <= _SPACE:
-        at = _space(piece, at)
+    byte, at = _space(piece, at)
     if at == len(piece):
         return pieces[i + 1], i + 2, 0
-    byte = piece[at]
     if byte == _OPEN_OBJECT or byte == _OPEN_LIST:
         if depth > _MAX_DEPTH:
             raise Refused(MALFORMED, "nesting")
         if byte == _OPEN_LIST:
             return _list(pieces, i, at + 1, depth)
         return _object(pieces, i, at + 1, depth, kept)
-    end = at
-    while end < len(piece) and piece[end] not in _DELIMITERS:
-        end += 1
-    return _scalar(piece[at:end]), i, end
+    end = piece.find(b",", at)
+    token = piece[at:end]
+    if end < 0 or not token.isdigit():
+        end = at
+        while end < len(piece) and piece[end] not in _DELIMITERS:
+            end += 1
+        token = piece[at:end]
+    return _scalar(token), i, end
 
 
 def _object(pieces, i, at, depth, kept):
     """-> (dict, i, at), from behind the opening bracket"""
     members = {}
-    piece = pieces[i]
-    size = len(piece)
-    if at < size:
-        at = _space(piece, at)
-        if at < size and piece[at] == _CLOSE_OBJECT:
-            return members, i, at + 1
+    byte, at = _space(pieces[i], at)
+    if byte == _CLOSE_OBJECT:
+        return members, i, at + 1
     while True:
-        if at < size and _space(piece, at) < size:
+        if at != len(pieces[i]):
             raise Refused(MALFORMED, "json member")
         name = pieces[i + 1]
         if name in members:
@@ -147,44 +151,48 @@ def _object(pieces, i, at, depth, kept):
             i += 2
             piece = pieces[i]
             if piece == b",":
-                at = size = 1
+                at = 1
                 continue
             at = 0
         else:
-            at = _space(piece, 0) + 1
-            if at > len(piece) or piece[at - 1] != _COLON:
+            byte, at = _space(piece, 0)
+            if byte != _COLON:
                 raise Refused(MALFORMED, "json member")
-            start, start_at = i, at
-            members[name], i, at = _value(pieces, i, at, depth + 1)
+            start, start_at = i, at + 1
+            members[name], i, at = _value(pieces, i, start_at, depth + 1)
             piece = pieces[i]
             if kept and name in kept:
                 kept[name] = (start, start_at, i, at)
-        size = len(piece)
-        at = _space(piece, at) + 1
-        byte = piece[at - 1] if at <= size else 0
+        byte, at = _space(piece, at)
         if byte == _CLOSE_OBJECT:
-            return members, i, at
+            return members, i, at + 1
         if byte != _COMMA:
             raise Refused(MALFORMED, "json object")
+        at += 1
+        if at != len(piece):
+            byte, at = _space(piece, at)
 
 
 def _list(pieces, i, at, depth):
     """-> (list, i, at), from behind the opening bracket"""
     items = []
-    piece = pieces[i]
-    at = _space(piece, at)
-    if at < len(piece) and piece[at] == _CLOSE_LIST:
+    byte, at = _space(pieces[i], at)
+    if byte == _CLOSE_LIST:
         return items, i, at + 1
     while True:
-        value, i, at = _value(pieces, i, at, depth + 1)
-        items.append(value)
-        piece = pieces[i]
-        at = _space(piece, at) + 1
-        byte = piece[at - 1] if at <= len(piece) else 0
+        if at == len(pieces[i]):
+            items.append(pieces[i + 1])
+            i += 2
+            at = 0
+        else:
+            value, i, at = _value(pieces, i, at, depth + 1)
+            items.append(value)
+        byte, at = _space(pieces[i], at)
         if byte == _CLOSE_LIST:
-            return items, i, at
+            return items, i, at + 1
         if byte != _COMMA:
             raise Refused(MALFORMED, "json array")
+        at += 1
 
 
 def _merged(pieces):
