@@ -25,7 +25,7 @@ _BODY = const(18432)  # bytes of all entries
 SIZE = const(18464)  # bytes of a table
 _LABEL = b"Ed25519 comb 15x17 8+7"
 _SLICE = const(6144)  # bytes hashed between two yields
-_BATCH = const(16)  # entries that share one inversion; divides 64
+_BATCH = const(8)  # entries that share one inversion; divides 64
 
 
 class Table:
