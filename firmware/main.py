@@ -39,8 +39,7 @@ class Ports:
         self.green = Pin(pins.LED_GREEN, Pin.OUT, value=0).value
         self.red = Pin(pins.LED_RED, Pin.OUT, value=0).value
         self.buzzer = Pin(pins.BUZZER, Pin.OUT, value=0).value
-        self.nfc_uart = machine.UART(1, 115200, tx=Pin(pins.NFC_TX), rx=Pin(pins.NFC_RX), rxbuf=1024, timeout=0)
-        self.nfc_reset = Pin(pins.NFC_RESET, Pin.OUT, value=1).value
+        self.nfc_reset = Pin(pins.NFC_RESET, Pin.OUT, value=1).value if hasattr(pins, "NFC_RESET") else None
         self.ticks_ms = time.ticks_ms
         self.ticks_diff = time.ticks_diff
         self.rtc = machine.RTC()
@@ -53,6 +52,24 @@ class Ports:
         }.get(machine.reset_cause(), "OTHER")
         self.feed = machine.WDT(timeout=WATCHDOG_MS).feed  # last: from here on somebody must feed it
 
+    def nfc(self, bus):
+        """What the NFC chip hangs on, as its bus class takes it: the port, then its lines. None: not on this board."""
+        names = {"hsu": ("TX", "RX"), "i2c": ("SCL", "SDA"), "spi": ("SCK", "MOSI", "MISO", "CS")}[bus]
+        numbers = [getattr(pins, "NFC_" + name, None) for name in names]
+        if None in numbers:
+            return None
+        if bus == "hsu":
+            return (machine.UART(1, 115200, tx=Pin(numbers[0]), rx=Pin(numbers[1]), rxbuf=1024, timeout=0),)
+        irq = Pin(pins.NFC_IRQ, Pin.IN).value if hasattr(pins, "NFC_IRQ") else None
+        if bus == "i2c":
+            # the longest transfer takes 8 ms; a stuck bus must not hold the loop for longer than that needs
+            port = machine.I2C(0, scl=Pin(numbers[0]), sda=Pin(numbers[1]), freq=400_000, timeout=20_000)
+            return port, irq
+        select = Pin(numbers[3], Pin.OUT, value=1).value
+        sck, mosi, miso = (Pin(number) for number in numbers[:3])
+        port = machine.SPI(1, 1_000_000, firstbit=machine.SPI.LSB, sck=sck, mosi=mosi, miso=miso)
+        return port, select, irq
+
     def all_off(self):
         for output in self.relays:
             output(0)
@@ -64,7 +81,7 @@ def main():
         return
     gc.threshold(GC_THRESHOLD)
     ports = Ports()
-    app = None
+    app = supervisor = None
     try:
         from station.app import App
         from station.supervisor import Supervisor
@@ -75,7 +92,7 @@ def main():
     except KeyboardInterrupt:
         ports.all_off()
         print("stopped from the console; the watchdog resets in", WATCHDOG_MS // 1000, "s")
-        if app is not None:
+        if app is not None and supervisor is not None:
             app.failed("STOPPED_FROM_CONSOLE", "")
             supervisor.healthy()
     except Exception as error:

@@ -110,7 +110,10 @@ SCHEMA = _table(
     max_duration_min=_whole(1, LONGEST_SESSION_MIN),
     cooldown_ms=_whole(0, 60_000),
     nfc=_table(
-        ["bus"], bus={"enum": ["hsu"], "remedy": '"hsu", the bus that this reader drives'}, poll_ms=_whole(20, 1000)
+        ["bus"],
+        bus={"enum": ["hsu", "i2c", "spi"], "remedy": '"hsu", "i2c" or "spi", as the PN532\'s switches are set'},
+        poll_ms=_whole(20, 1000),
+        rf_off=_YES_NO,
     ),
     relay=_table(["kind"], kind={"enum": ["gpio"], "remedy": '"gpio", the relay that this reader drives'}),
     trust=_table(

@@ -45,6 +45,9 @@ class App:
         await self._brake()
         try:
             site, stores, trust = self._open()
+            nfc = ports.nfc(site.bus)
+            if nfc is None:
+                raise NotReady("config", 1, "this board has no pins for its nfc.bus")
         except NotReady as missing:
             await self._wait_in_fault(missing)
             return
@@ -61,7 +64,9 @@ class App:
             busy=self.relay.busy,
         )
         tap = Tap(decision, self.relay, self._lights, report, ports.ticks_ms, ports.ticks_diff)
-        self._tapping = Tapping(ports, site, tap, self._lights, lambda: self._beats.beat("reader"), report_no_ticket)
+        self._tapping = Tapping(
+            nfc, ports, site, tap, self._lights, lambda: self._beats.beat("reader"), report_no_ticket
+        )
         self._start("reader", self._tapping.run(), _READER_LIMIT_MS)
         print("ready:", site.reader_id, self._clock.state)
         await self._serve()

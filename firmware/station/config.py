@@ -80,8 +80,10 @@ class Site:
         self.cooldown_ms = _number(config, "cooldown_ms", 0, 60_000, 1000)
         self.nfc = _member(config, "nfc", dict)
         self.relay = _member(config, "relay", dict)
-        if self.nfc.get("bus") != "hsu":
+        self.bus = self.nfc.get("bus")
+        if self.bus not in ("hsu", "i2c", "spi"):
             raise ConfigError("nfc.bus")
+        self.rf_off = _member(self.nfc, "rf_off", bool, True)  # no field between polls
         self.poll_ms = _number(self.nfc, "poll_ms", 20, 1000, 100)
         if self.relay.get("kind") != "gpio":
             raise ConfigError("relay.kind")

@@ -1,7 +1,6 @@
 """The reader task: looks for cards, hands what they hold to the tap, and counts a card that stays only once."""
 
 from nfc.errors import TOO_LARGE
-from nfc.hsu import Hsu
 from nfc.pn532 import Pn532
 from nfc.reader import Reader
 from nfc.timing import Timing
@@ -10,13 +9,25 @@ from station import indicator
 from ticket.form import MAX_BYTES
 
 
-class Tapping:
-    """ports: `nfc_uart`, `nfc_reset`, `ticks_ms`; beat: called whenever this task has shown that it lives."""
+def _bus(name, timing, port, *lines):
+    # the buses that this site does not use are not loaded
+    if name == "i2c":
+        from nfc.i2c import I2c as Bus
+    elif name == "spi":
+        from nfc.spi import Spi as Bus
+    else:
+        from nfc.hsu import Hsu as Bus
+    return Bus(port, timing, *lines)
 
-    def __init__(self, ports, site, tap, lights, beat, report_no_ticket):
+
+class Tapping:
+    """nfc: what `ports.nfc` gave for the site's bus; ports: `nfc_reset`, `ticks_ms`; beat: called whenever this task
+    has shown that it lives."""
+
+    def __init__(self, nfc, ports, site, tap, lights, beat, report_no_ticket):
         timing = Timing()
         self._sleep = timing.sleep
-        self._reader = Reader(Pn532(Hsu(ports.nfc_uart, timing), timing, reset=ports.nfc_reset))
+        self._reader = Reader(Pn532(_bus(site.bus, timing, *nfc), timing, reset=ports.nfc_reset, rf_off=site.rf_off))
         self._ticks_ms = ports.ticks_ms
         self._poll_ms = site.poll_ms
         self._cooldown_ms = site.cooldown_ms

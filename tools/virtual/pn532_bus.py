@@ -5,6 +5,7 @@ port: `I2cPort(Chip(world))`. What the host does not fetch is overwritten by wha
 """
 
 import errno
+from collections.abc import Callable
 
 from .pn532 import WAKE_US, Chip
 
@@ -15,17 +16,40 @@ _LSB_FIRST = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
 
 class _Outbox:
-    """Frames that wait for the host. One that was not read to its checksum is given again from its start."""
+    """Frames that wait for the host. One that was not read to its checksum is given again from its start.
+
+    `on_irq(level)` is told when the interrupt line changes. `bus_fault()` is asked at each transaction: the number
+    of the OSError that it ends in, or 0.
+    """
 
     def __init__(self, chip: Chip):
         self.chip = chip
+        self.on_irq: Callable[[int], None] = lambda level: None
+        self.bus_fault: Callable[[], int] = lambda: 0
         self._frames: list[bytes] = []
-        chip.send = self._frames.append
+        self._level = 1
+        chip.send = self._queue
+
+    def _queue(self, data: bytes) -> None:
+        self._frames.append(data)
+        self._tell()
+
+    def _tell(self) -> None:
+        level = int(not self._frames)
+        if level != self._level:
+            self._level = level
+            self.on_irq(level)
+
+    def _may_fail(self) -> None:
+        number = self.bus_fault()
+        if number:
+            raise OSError(number, "bus fault")
 
     @property
     def ready(self) -> bool:
         if self.chip.deaf or self.chip.asleep:
             self._frames.clear()
+            self._tell()
         return bool(self._frames)
 
     @property
@@ -39,10 +63,12 @@ class _Outbox:
         waiting = self._frames[0]
         if size >= len(waiting) - 1:  # the postamble may be left where it is
             self._frames.pop(0)
+            self._tell()
         return waiting[:size].ljust(size, b"\x00")
 
     def _take(self, data: bytes) -> None:
         self._frames.clear()
+        self._tell()
         self.chip.receive(data)
 
     def _wakes(self, source: int) -> bool:
@@ -73,6 +99,7 @@ class I2cPort(_Outbox):
         return bytes((status,)) + self._give(size - 1) if size else b"", stretch_us
 
     def _addressed(self) -> int:
+        self._may_fail()
         woken = self._wakes(WAKE_BY_I2C)
         if self.chip.deaf or self.chip.asleep:
             raise OSError(errno.ENODEV, "no device acknowledges")
@@ -80,18 +107,56 @@ class I2cPort(_Outbox):
 
 
 class SpiPort(_Outbox):
-    """SPI mode 0, lowest bit first: the first byte of a chip select says 01 write, 02 status or 03 read."""
+    """SPI mode 0, lowest bit first: the first byte of a chip select says 01 write, 02 status or 03 read.
+
+    A chip select is `select`, any number of `exchange`, `deselect`; a frame is one, however it is clocked.
+    A sleeping chip wakes by it, and hears nothing.
+    """
+
+    def __init__(self, chip: Chip):
+        super().__init__(chip)
+        self._sent: bytearray | None = None  # of this chip select; None: the chip does not listen
+        self._given = 0
+        self._frame = b""
+
+    def select(self) -> None:
+        hears = not (self._wakes(WAKE_BY_SPI) or self.chip.deaf or self.chip.asleep)
+        self._sent = bytearray() if hears else None
+        self._given = 0
+        self._frame = self._frames[0] if self.ready else b""
+
+    def exchange(self, sent: bytes, mode: int) -> bytes:
+        """As many bytes come back as went out."""
+        self._may_fail()
+        if self._sent is None or mode:
+            return bytes(len(sent))
+        answer = bytearray()
+        for byte in sent.translate(_LSB_FIRST):
+            answer.append(self._next())
+            self._sent.append(byte)
+        return bytes(answer).translate(_LSB_FIRST)
+
+    def _next(self) -> int:
+        """What the chip says while it hears the next byte."""
+        if not self._sent or self._sent[0] not in (0x02, 0x03):
+            return 0
+        if self._sent[0] == 0x02:
+            return READY if self.ready else BUSY
+        self._given += 1
+        return self._frame[self._given - 1] if self._given <= len(self._frame) else 0
+
+    def deselect(self) -> None:
+        sent, self._sent = self._sent, None
+        if not sent:
+            return
+        if sent[0] == 0x01:
+            self._take(bytes(sent[1:]))
+        elif self._given:
+            self._give(self._given)
 
     def transfer(self, sent: bytes) -> bytes:
-        """One chip select: as many bytes come back as went out. A sleeping chip wakes by it, and hears nothing."""
-        sent = sent.translate(_LSB_FIRST)
-        if self._wakes(WAKE_BY_SPI) or self.chip.deaf or self.chip.asleep or not sent:
-            return bytes(len(sent))
-        answer = b""
-        if sent[0] == 0x01:
-            self._take(sent[1:])
-        elif sent[0] == 0x02:
-            answer = bytes((READY if self.ready else BUSY,)) * (len(sent) - 1)
-        elif sent[0] == 0x03 and len(sent) > 1:
-            answer = self._give(len(sent) - 1)
-        return (b"\x00" + answer).ljust(len(sent), b"\x00").translate(_LSB_FIRST)
+        """One whole chip select."""
+        self.select()
+        answer = self.exchange(sent, 0)
+        self.deselect()
+        return answer

@@ -8,7 +8,8 @@ from tools.deploy import deploy, read_pins
 from tools.provision import install, set_clock
 from tools.site import Site
 from tools.virtual.board import Board
-from tools.virtual.pn532 import Pn532
+from tools.virtual.pn532 import Chip, Pn532
+from tools.virtual.pn532_bus import I2cPort, SpiPort
 from tools.virtual.rf import Card
 from tools.virtual.world import Wire, World
 
@@ -32,16 +33,37 @@ class Tapped:
 
 
 class Station:
-    """The station whose flash is the image at `flash_path`; it is off until `power_on`. Time is virtual."""
+    """The station whose flash is the image at `flash_path`; it is off until `power_on`. Time is virtual.
 
-    def __init__(self, flash_path: str | os.PathLike[str], heap: str = "96wK", pace: str = "virtual"):
+    bus: the one that the PN532's switches choose, "hsu", "i2c" or "spi"; the site's config should say the same.
+    """
+
+    def __init__(self, flash_path: str | os.PathLike[str], heap: str = "96wK", pace: str = "virtual", bus: str = "hsu"):
         self.world = World(pace)
         self.pins = read_pins(BOARD)
         self.board = Board(self.world, flash_path, heap=heap)
         self.wire = Wire(self.world, _BAUD)
-        self.board.uart(_NFC_UART).connect(self.wire.end("reader"))
-        self.chip = Pn532(self.world, self.wire.end("pn532"))
+        self.port: I2cPort | SpiPort | None = None  # the chip's own side of an I2C or SPI bus
+        self.chip = self._connect(bus)
         self.board.pins.watch(self.pins["NFC_RESET"], self._reset_pin)
+
+    def _connect(self, bus: str) -> Chip:
+        pins = self.pins
+        if bus == "hsu":
+            self.board.uart(_NFC_UART).connect(self.wire.end("reader"))
+            return Pn532(self.world, self.wire.end("pn532"))
+        chip = Chip(self.world)
+        if bus == "i2c":
+            self.port = I2cPort(chip)
+            self.board.i2c(pins["NFC_SCL"], pins["NFC_SDA"]).devices[I2cPort.ADDRESS] = self.port
+        elif bus == "spi":
+            self.port = SpiPort(chip)
+            spi = self.board.spi(pins["NFC_SCK"], pins["NFC_MOSI"], pins["NFC_MISO"])
+            spi.attach(pins["NFC_CS"], self.port)
+        else:
+            raise ValueError(f"bus is hsu, i2c or spi, not {bus!r}")
+        self.port.on_irq = lambda level: self.board.drive(pins["NFC_IRQ"], level)
+        return chip
 
     def _reset_pin(self, level: int | None) -> None:
         self.chip.reset_pin(1 if level is None else level)  # a pull-up on the breakout board
@@ -76,7 +98,7 @@ class Station:
             raise TimeoutError("the firmware does not serve: " + self.last_lines())
 
     def printed(self, start: str, since: int = 0) -> bool:
-        """Whether a line that begins so stands in the console log, from character `since` on."""
+        """Whether a line that begins so stands in the console's log, from character `since` on."""
         found = re.search(r"(^|>>> )" + re.escape(start), self.board.console_log[since:], re.MULTILINE)
         return found is not None
 
