@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tools import bundle, demo, deploy, init, inspection, issue, journal, problem, provision, sim, verify
+from tools import bench, bundle, demo, deploy, init, inspection, issue, journal, problem, provision, sim, verify
 from tools.problem import Problem
 
 USAGE = 2  # exit code: the command line, or a file that it names, is at fault
@@ -43,6 +43,7 @@ app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=sim.TAP_EXAMPLES)(sim.tap)
 app.command(epilog=sim.SIM_EXAMPLES)(sim.sim)
 app.command(epilog=demo.EXAMPLES)(demo.demo)
+app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.command("deploy", epilog=_DEPLOY)(deploy.deploy_command)
 app.command(epilog=provision.PROVISION_EXAMPLES)(provision.provision)
 app.command(epilog=provision.CLOCK_EXAMPLES)(provision.clock)

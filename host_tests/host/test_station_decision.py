@@ -62,7 +62,7 @@ class Trust:
 
 class Clock:
     def __init__(self):
-        self.reading = (NOW_MS, "SET")
+        self.reading: tuple[int, str] = (NOW_MS, "SET")
 
     def now(self):
         return self.reading
