@@ -17,6 +17,7 @@ from tools.mint import defaults, mint
 from tools.site import Site
 from tools.units import epoch_ms, wire_time
 from tools.virtual.cards import Ntag, Type4Tag, ndef_message
+from tools.virtual.phone import Phone, Wallet
 from tools.virtual.rf import Card
 from tools.virtual.station import Station, Tapped
 
@@ -45,11 +46,15 @@ class Row:
     tap: Tap
     tapped: Tapped
     relay_seconds: float
+    told: str | None  # what the phone heard from the reader, "" if nothing; None for cards
 
     @property
     def as_expected(self) -> bool:
-        """The relay's pin decides: it moved exactly if a grant was due, and the reason is the one that is due."""
+        """The relay's pin decides: it moved exactly if a grant was due, and the reason is the one that is due.
+        A phone has heard it too."""
         granted = self.tap.expected == "GRANTED"
+        if self.told not in (None, self.tap.expected):
+            return False
         return self.tapped.reason == self.tap.expected and self.tapped.energised == granted == (self.relay_seconds > 0)
 
 
@@ -85,10 +90,16 @@ def on_ntag(ticket: bytes, kind: int = 216, form: str = "jws") -> Callable[[], C
     return lambda: Ntag(kind, ndef_message(_MIME + form, ticket))
 
 
+def in_phone(ticket: bytes, driver: dict, confirm_s: float = 0) -> Callable[[], Card]:
+    return lambda: Phone(Wallet(ticket, driver), confirm_s=confirm_s)
+
+
 def script(site: Path) -> list[Tap]:
     """The taps, in order."""
     mint_ticket = Minter(site)
     good, once = mint_ticket(), mint_ticket()
+    driver = load_key(site / "driver.jwk", private=True)
+    personal = {"driverPublicKey": {name: driver[name] for name in ("kty", "crv", "x")}}
     stranger = new_key()
     now = mint_ticket.time
     return [
@@ -104,7 +115,10 @@ def script(site: Path) -> list[Tap]:
         Tap("another provider's ticket", on_ntag(mint_ticket(providerId="DE-QQQ")), "ISSUER_NOT_ALLOWED"),
         Tap("an energy limit, on a bare relay", on_ntag(mint_ticket(maxEnergy=5000)), "LIMIT_NOT_ENFORCEABLE"),
         Tap("must be validated online", on_ntag(mint_ticket(validationMethod="MustBeValidated")), _MUST_ASK),
-        Tap("names a driver's key, on a card", on_ntag(mint_ticket(driverPublicKey=_driver(site))), _NEEDS_PROOF),
+        Tap("a phone that proves its driver's key", in_phone(mint_ticket(**personal), driver), "GRANTED"),
+        Tap("a phone, its driver confirms after 3 s", in_phone(mint_ticket(**personal), driver, 3), "GRANTED"),
+        Tap("a phone with another driver's ticket", in_phone(mint_ticket(**personal), stranger), "HOLDER_PROOF_FAILED"),
+        Tap("a driver's ticket copied to a card", on_ntag(mint_ticket(**personal)), "HOLDER_PROOF_REQUIRED"),
         Tap("an unknown member", on_ntag(mint_ticket(onlyOnFullMoon=True)), "UNKNOWN_CLAIM"),
         Tap("a number as text", on_ntag(mint_ticket(maxDuration="1")), "BAD_CLAIM"),
         Tap("an unknown issuer", on_type4(mint_ticket(key=stranger)), "UNKNOWN_ISSUER"),
@@ -122,12 +136,6 @@ def script(site: Path) -> list[Tap]:
 
 
 _MUST_ASK = "ONLINE_VALIDATION_REQUIRED"
-_NEEDS_PROOF = "HOLDER_PROOF_REQUIRED"
-
-
-def _driver(site: Path) -> dict:
-    key = load_key(site / "driver.jwk", private=False)
-    return {name: key[name] for name in ("kty", "crv", "x")}
 
 
 def power_cycle(station: Station) -> None:
@@ -140,15 +148,17 @@ def run_tap(station: Station, tap: Tap) -> Row:
     if tap.before:
         tap.before(station)
     before = station.relay_seconds()
-    tapped = station.tap(tap.card(), tap.frames)
+    card = tap.card()
+    tapped = station.tap(card, tap.frames)
     station.world.run_until(lambda: not station.relay_on, timeout_s=120)
     station.world.run(1)
-    return Row(tap, tapped, station.relay_seconds() - before)
+    told = card.reason if isinstance(card, Phone) else None
+    return Row(tap, tapped, station.relay_seconds() - before, told)
 
 
 def table(rows: list[Row]) -> Table:
     made = Table(title="Taps on the virtual station", title_justify="left")
-    for name, justify in (("", "left"), ("tap", "left"), ("reason", "left"), ("expected", "left")):
+    for name, justify in (("", "left"), ("tap", "left"), ("reason", "left"), ("expected", "left"), ("phone", "left")):
         made.add_column(name, justify=justify)  # type: ignore[arg-type]
     made.add_column("relay s", justify="right")
     made.add_column("ms", justify="right")
@@ -159,6 +169,7 @@ def table(rows: list[Row]) -> Table:
             row.tap.title,
             row.tapped.reason or "(nothing)",
             row.tap.expected,
+            "" if row.told is None else "told so" if row.told == row.tapped.reason else row.told or "not told",
             f"{row.relay_seconds:.0f}" if row.relay_seconds else "-",
             str(row.tapped.took_ms),
             style="" if good else "bold red",

@@ -3,13 +3,18 @@
 import json
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from joserfc.jws import extract_compact
 
+from crypto import ed25519
 from station.config import ConfigError
 from station.config import Site as DeviceSite
+from station.stores import TABLES
+from station.tables import file_name
+from ticket import b64url
 from ticket.verdict import Refused
 from tools import site_schema
 from tools.keys import load_key, reason, write_private
@@ -169,10 +174,22 @@ class Site:
     def provision_files(self) -> dict[str, bytes]:
         """What this site's reader is given: {path on the device: content}."""
         return {
+            **{f"{TABLES}/{file_name(key)}": table for key, table in self._tables()},
             "/site.json": json.dumps(self.device_config(), separators=(",", ":")).encode(),
             "/incoming/trust.jws": self.trust_bundle(),
             "/keys/journal.key": self.journal_key(),
         }
+
+    def _tables(self) -> Iterator[tuple[bytes, bytes]]:
+        """(public key, comb table) of each issuer; the reader checks this key's signatures three times as quickly."""
+        for entry in self.content["issuer"]:
+            key = b64url.decode(entry["x"].encode()) or b""
+            try:
+                yield key, ed25519.make_table(key)
+            except ValueError:
+                raise Problem(
+                    f"the issuer key {entry['kid']} in {CONFIG} is no proper Ed25519 key; ask for another"
+                ) from None
 
     def journal_key(self) -> bytes:
         """The secret that chains this reader's journal: made once, kept beside site.toml, never shown."""

@@ -9,15 +9,15 @@ from micropython import const
 
 from relay.gpio import GpioRelay
 from relay.grant import RENEW_MS
-from station import indicator
+from station import indicator, tables
 from station.beats import Beats
 from station.clock import SET, UNKNOWN, Clock, unix_ms
 from station.decision import Decision
-from station.stores import SITE, TRUST_OFFER, NotReady, Stores, load_site
+from station.stores import SITE, TABLES, TRUST_OFFER, NotReady, Stores, load_site
 from station.supervisor import HEALTHY_AFTER_MS
 from station.tap import Tap
 from station.tapping import Tapping
-from station.trusted import NoTrust, Trust, take_file
+from station.trusted import SAME, NoTrust, Trust, take_file
 from store.files import Fault, Full
 
 _LOOP_MS = const(100)
@@ -65,9 +65,10 @@ class App:
         )
         tap = Tap(decision, self.relay, self._lights, report, ports.ticks_ms, ports.ticks_diff)
         self._tapping = Tapping(
-            nfc, ports, site, tap, self._lights, lambda: self._beats.beat("reader"), report_no_ticket
+            nfc, ports, site, stores.random, tap, self._lights, lambda: self._beats.beat("reader"), report_no_ticket
         )
         self._start("reader", self._tapping.run(), _READER_LIMIT_MS)
+        self._start("tables", self._load_tables(trust), None)
         print("ready:", site.reader_id, self._clock.state)
         await self._serve()
 
@@ -82,7 +83,7 @@ class App:
         try:
             trust = Trust(stores.slots, site.roots, self._clock.now)
             taken = take_file(trust, "/" + TRUST_OFFER)
-            if taken:
+            if taken not in (None, SAME):
                 print("trust bundle:", taken)
                 self._note("TRUST_BUNDLE", taken)
             trust.require()
@@ -131,6 +132,19 @@ class App:
         while True:
             self._check()
             await asyncio.sleep_ms(_LOOP_MS)
+
+    async def _load_tables(self, trust):
+        """The tables of issuer keys, one after the other; those that nobody brought are made, memory permitting."""
+        for issuer in trust.issuers:
+            if not await self._pump(tables.load_steps(TABLES, issuer)):
+                if await self._pump(tables.make_steps(TABLES, issuer.public_key)):
+                    await self._pump(tables.load_steps(TABLES, issuer))
+
+    async def _pump(self, steps):
+        value = None
+        for value in steps:
+            await self._pause()
+        return value
 
     async def _pause(self):
         await asyncio.sleep_ms(0)

@@ -4,18 +4,21 @@ A store that is missing or damaged is named and left alone: what is intact in it
 """
 
 import json
+import os
 
 from station.config import ConfigError, Site
 from station.journal import DecisionJournal
+from station.random import Random
 from store import journal as journal_store
 from store import ledger as ledger_store
 from store.files import Fault, folder
-from store.floor import Floor
+from store.floor import Floor, count_boot
 from store.slots import Slots
 
 SITE = "site.json"
 JOURNAL_KEY = "keys/journal.key"
 TRUST_OFFER = "incoming/trust.jws"
+TABLES = "/data/tables"
 
 
 class NotReady(Exception):
@@ -52,7 +55,9 @@ class Stores:
         if self.ledger.damage:
             raise NotReady("ledger", 3, "; ".join(self.ledger.damage))
         try:
-            journal = journal_store.Journal(root + "data/journal", _read_key(root + JOURNAL_KEY))
+            key = _read_key(root + JOURNAL_KEY)
+            journal = journal_store.Journal(root + "data/journal", key)
+            self.random = Random(key, count_boot(root + "data"), os.urandom)
         except Fault as fault:
             raise NotReady("journal", 4, str(fault)) from fault
         if journal.damage:

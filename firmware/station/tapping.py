@@ -1,10 +1,12 @@
 """The reader task: looks for cards, hands what they hold to the tap, and counts a card that stays only once."""
 
 from nfc.errors import TOO_LARGE
+from nfc.phone import Phone
 from nfc.pn532 import Pn532
 from nfc.reader import Reader
 from nfc.timing import Timing
 from present.presentation import Presentation
+from present.session import Session
 from station import indicator
 from ticket.form import MAX_BYTES
 
@@ -22,12 +24,15 @@ def _bus(name, timing, port, *lines):
 
 class Tapping:
     """nfc: what `ports.nfc` gave for the site's bus; ports: `nfc_reset`, `ticks_ms`; beat: called whenever this task
-    has shown that it lives."""
+    has shown that it lives; random: () -> 32 bytes, for the nonces of phones."""
 
-    def __init__(self, nfc, ports, site, tap, lights, beat, report_no_ticket):
+    def __init__(self, nfc, ports, site, random, tap, lights, beat, report_no_ticket):
         timing = Timing()
+        evse_ids = [evse.id for evse in site.evses]
+        phone = Phone(lambda: Session(site.reader_id, evse_ids, random, timing), timing)
         self._sleep = timing.sleep
-        self._reader = Reader(Pn532(_bus(site.bus, timing, *nfc), timing, reset=ports.nfc_reset, rf_off=site.rf_off))
+        chip = Pn532(_bus(site.bus, timing, *nfc), timing, reset=ports.nfc_reset, rf_off=site.rf_off)
+        self._reader = Reader(chip, phone)
         self._ticks_ms = ports.ticks_ms
         self._poll_ms = site.poll_ms
         self._cooldown_ms = site.cooldown_ms
@@ -53,6 +58,12 @@ class Tapping:
             await self._until_removed()
 
     async def _judge(self, found, started):
+        self._beat()
+        if found.presentation is not None:
+            verdict = await self._tap.present(found.presentation, started)
+            limits = verdict.limits if verdict.granted else None
+            await self._reader.tell(found, found.session.verdict(verdict.reason, verdict.evse_id, limits))
+            return
         if found.ticket is not None or found.cause == TOO_LARGE:
             # what is too large was not read: any bytes of that length give the same verdict
             ticket = found.ticket if found.ticket is not None else bytes(MAX_BYTES + 1)
@@ -62,7 +73,7 @@ class Tapping:
         self._report_no_ticket(found.cause)
 
     async def _until_removed(self):
-        """A second tap needs a removal, and then the cool-down, in which a card at the field's edge comes to nothing."""
+        """A second tap needs a removal, and the cool-down, in which a card at the field's edge comes to nothing."""
         while not await self._reader.gone():
             self._beat()
             await self._sleep(self._poll_ms)

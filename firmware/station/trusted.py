@@ -7,6 +7,7 @@ from ticket.verdict import Refused
 from trust import bundle
 
 SLOT = "trust"
+SAME = "SAME"  # it is the one that is stored
 
 
 class NoTrust(Exception):
@@ -47,9 +48,13 @@ class Trust:
         Returns "ACCEPTED" or why not (trust.bundle's words, or a reason code). Whoever brought it needs no trust.
         """
         try:
+            if self._bundle is not None and self._slots.read(SLOT) == offered:
+                return SAME
             candidate = bundle.read(offered, self._roots)
         except Refused as refusal:
             return refusal.reason
+        except Fault:
+            return "STORE_FAULT"
         answer = bundle.judge(self._bundle, candidate, self._roots, self._time_ms())
         if answer == bundle.ACCEPTED:
             try:
@@ -63,6 +68,11 @@ class Trust:
         """Raises NoTrust unless there is a bundle to go by."""
         if self._bundle is None:
             raise NoTrust(self.problem)
+
+    @property
+    def issuers(self):
+        """The Issuers of the present bundle."""
+        return list(self._bundle.issuers.values()) if self._bundle else []
 
     @property
     def version(self):

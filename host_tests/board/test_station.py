@@ -237,7 +237,7 @@ def test_a_reader_left_at_its_console_comes_back_by_itself(station):
     station.board.type(b"\x03")
     station.world.run(1)
     assert not station.relay_on
-    assert station.world.run_until(lambda: station.printed("ready: ", since), 15)
+    assert station.world.run_until(lambda: station.served(since), 15)
 
 
 def test_a_chip_that_goes_silent_is_shown_and_comes_back(station):

@@ -94,13 +94,12 @@ class Station:
         self._wait_ready(since)
 
     def _wait_ready(self, since: int) -> None:
-        if not self.world.run_until(lambda: self.printed("ready: ", since), 60):
+        if not self.world.run_until(lambda: self.served(since), 60):
             raise TimeoutError("the firmware does not serve: " + self.last_lines())
 
-    def printed(self, start: str, since: int = 0) -> bool:
-        """Whether a line that begins so stands in the console's log, from character `since` on."""
-        found = re.search(r"(^|>>> )" + re.escape(start), self.board.console_log[since:], re.MULTILINE)
-        return found is not None
+    def served(self, since: int = 0) -> bool:
+        """Whether the console has said that the firmware serves, from character `since` of its log on."""
+        return re.search(r"(?<!not )ready: ", self.board.console_log[since:]) is not None
 
     def last_lines(self, count: int = 5) -> str:
         return " | ".join(self.board.console_log.splitlines()[-count:])
