@@ -301,7 +301,7 @@ class Board:
         self._answer(*self.i2c(payload[0], payload[1]).transfer(payload))
 
     def _on_spi(self, argument: int, payload: bytes) -> None:
-        self._answer(0, self.spi(payload[0], payload[1], payload[2]).transfer(payload))
+        self._answer(*self.spi(payload[0], payload[1], payload[2]).transfer(payload))
 
     _REQUESTS: dict[int, Callable[["Board", int, bytes], None]] = {
         ord("h"): _on_hello,

@@ -26,7 +26,8 @@ class SPIDevice(Protocol):
     def select(self) -> None: ...
 
     def exchange(self, sent: bytes, mode: int) -> bytes:
-        """As many bytes as were sent; bits in the order of the wire, the first is the highest. SPI mode 0 to 3."""
+        """As many bytes as were sent; bits in the order of the wire, the first is the highest. SPI mode 0 to 3.
+        An OSError is the controller's own, since nothing on the bus can make one."""
         ...
 
     def deselect(self) -> None: ...
@@ -65,9 +66,13 @@ class SPIBus:
         self._devices[pin] = device
         self._pins.watch(pin, lambda level: (device.select if level == 0 else device.deselect)())
 
-    def transfer(self, payload: bytes) -> bytes:
+    def transfer(self, payload: bytes) -> tuple[int, bytes]:
+        """(0, or a negative error number; bytes read) for the board's request."""
         mode, lsb_first = payload[3], payload[4]
         sent = payload[5:].translate(_LSB_FIRST) if lsb_first else payload[5:]
         selected = [device for pin, device in self._devices.items() if self._pins.level(pin) == 0]
-        given = selected[0].exchange(sent, mode) if selected else b"\xff" * len(sent)
-        return given.translate(_LSB_FIRST) if lsb_first else given
+        try:
+            given = selected[0].exchange(sent, mode) if selected else b"\xff" * len(sent)
+        except OSError as error:
+            return -(error.errno or 5), b""
+        return 0, given.translate(_LSB_FIRST) if lsb_first else given

@@ -105,9 +105,13 @@ class SoftSPI:
         pass
 
     def _transfer(self, data):
+        if not data:
+            raise ValueError("buffer too short")
         head = struct.pack("<BBBBB", *self._pins, self._mode, self._setting[4])
-        _, tail = _link.ask(0x53, 0, head + data)
+        value, tail = _link.ask(0x53, 0, head + data)
         _link.spend(len(data) * 8000000 // self._setting[0])
+        if value < 0:
+            raise OSError(-value)
         return tail
 
     def read(self, count, write=0):

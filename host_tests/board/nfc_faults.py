@@ -1,0 +1,160 @@
+"""Faults at the frames of a tap, on a station with any bus: what the tests of faults and soaks have in common."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from host_tests.board.conftest import Bench, Provisioned
+from tools.virtual.cards import Ntag, Type4Tag, ndef_message
+from tools.virtual.image import mounted
+from tools.virtual.pn532_faults import Fault, FaultAt, Point
+from tools.virtual.rf import Card
+
+BUSES = ("hsu", "i2c", "spi")
+KINDS = ("drop", "truncate", "corrupt", "duplicate", "delay", "nack", "error", "remove", "reset", "silent", "bus")
+LATE_US = 1_500_000  # beyond every deadline of the driver
+GRANT_LIMIT_S = 3
+EVSES = 3
+_SPARE_PINS = (12, 15)  # outputs of the virtual board's chip on which no device hangs
+_MIME = "application/charging-ticket+"
+_EIO = 5
+_VERDICT = re.compile(r"^(tap|card): .*\n", re.MULTILINE)
+
+
+class FaultStation(Bench):
+    """A station with three EVSEs and a relay for each, so that a grant is possible while others' sessions run."""
+
+    def __init__(self, provisioned: Provisioned, folder: Path, bus: str, **options):
+        super().__init__(provisioned, folder / f"{bus}.img", bus=bus, **options)
+        self.bus = bus
+        self._customise()
+        self.relays = [self.pins["RELAY"], *_SPARE_PINS]
+        self._free_at_us = [0] * EVSES
+        self.start()
+
+    def _customise(self) -> None:
+        with mounted(self.image) as fs:
+            with fs.open("/site.json", "rb") as file:
+                config = json.loads(file.read())
+            config["nfc"]["bus"] = self.bus
+            config["evses"] = [{"id": f"DE*ABC*E1*{n + 1}", "kind": "AC"} for n in range(EVSES)]
+            with fs.open("/pins.py", "rb") as file:
+                pins = file.read() + "".join(f"RELAY_{n} = {n}\n" for n in _SPARE_PINS).encode()
+        self.write("/site.json", json.dumps(config).encode())
+        self.write("/pins.py", pins)
+
+    def rises(self) -> int:
+        """How often a relay was switched on so far, by the trace of the pins: that is what counts as a grant."""
+        return sum(1 for _, pin, level in self.board.pins.trace if level == 1 and pin in self.relays)
+
+    def granted_lines(self) -> int:
+        return self.board.console_log.count("tap: GRANTED")
+
+    def good_card(self, kind: str = "type4") -> tuple[Card, int]:
+        """A card whose ticket opens an EVSE that is or soon will be free, and that EVSE's number."""
+        evse = min(range(EVSES), key=lambda n: self._free_at_us[n])
+        return make_card(kind, self.provisioned, validEVSEIds=[f"DE*ABC*E1*{evse + 1}"]), evse
+
+    def wait_free(self, evse: int) -> None:
+        wait_us = self._free_at_us[evse] - self.world.now_us
+        if wait_us > 0:
+            self.world.run(wait_us / 1e6)
+
+    def note_session(self, evse: int) -> None:
+        self._free_at_us[evse] = self.world.now_us + 61_000_000
+
+    def said_since(self, at: int) -> bool:
+        return bool(_VERDICT.search(self.board.console_log, at))
+
+    def settle(self) -> None:
+        """The field is empty for as long as a reader needs to see that and to cool down."""
+        self.chip.field.take()
+        self.world.run(2)
+
+    def points_of_a_tap(self, card: Card) -> list[Point]:
+        """Every frame of an undisturbed tap of a card that brings no grant, from its arrival to the verdict."""
+        hook = FaultAt()
+        said = len(self.board.console_log)
+        self.chip.faults = hook
+        self.chip.field.put(card)
+        assert self.world.run_until(lambda: self.said_since(said), 5)
+        self.chip.faults = None
+        self.settle()
+        return hook.seen
+
+    def faulty_tap(self, card: Card, kind: str, number: int) -> str:
+        """A tap with one fault at its frame (or, for "bus", transaction) `number`; what was said about it."""
+        said = len(self.board.console_log)
+        restore = self._arm(kind, number)
+        self.chip.field.put(card)
+        self.world.run_until(lambda: self.said_since(said), 4)
+        self.settle()
+        restore()
+        return self.board.console_log[said:]
+
+    def _arm(self, kind: str, number: int) -> Callable[[], None]:
+        if kind != "bus":
+            self.chip.faults = FaultAt(number, Fault(kind, LATE_US if kind == "delay" else None))
+
+            def disarm() -> None:
+                self.chip.faults = None
+
+            return disarm
+        port = self.port
+        assert port is not None, "a UART has no errors of its own"
+        left = number
+
+        def fault() -> int:
+            nonlocal left
+            left -= 1
+            return _EIO if left == -1 else 0
+
+        port.bus_fault = fault
+
+        def mend() -> None:
+            port.bus_fault = lambda: 0
+
+        return mend
+
+    def good_tap(self) -> float:
+        """Seconds of the world from a card with a good ticket in the field to the relay's rise."""
+        card, evse = self.good_card()
+        self.wait_free(evse)
+        before, start_us = self.rises(), self.world.now_us
+        self.chip.field.put(card)
+        self.world.run_until(lambda: self.rises() > before, 2 * GRANT_LIMIT_S)
+        took_s = (self.world.now_us - start_us) / 1e6
+        self.note_session(evse)
+        self.world.run(0.3)
+        self.settle()
+        return took_s
+
+
+def make_card(kind: str, provisioned: Provisioned, **claims) -> Card:
+    form = "cwt" if kind == "ntag215" else "jws"
+    message = ndef_message(_MIME + form, provisioned.ticket(form, **claims))
+    return Type4Tag(message) if kind == "type4" else Ntag(int(kind[4:]), message)
+
+
+def refused_card(kind: str, provisioned: Provisioned) -> Card:
+    return make_card(kind, provisioned, validOperators=["DE*XYZ"])
+
+
+def check(station: FaultStation, card_kind: str, good: bool, kind: str, number: int) -> None:
+    """One fault, and what must hold whatever came of it: no grant that was not earned, and the next tap works."""
+    what = f"{kind} at {number} of {card_kind} on {station.bus}"
+    if good:
+        card, evse = station.good_card(card_kind)
+        station.wait_free(evse)
+        station.note_session(evse)
+    else:
+        card = refused_card(card_kind, station.provisioned)
+    rises, lines = station.rises(), station.granted_lines()
+    said = station.faulty_tap(card, kind, number)
+    granted = station.granted_lines() - lines
+    assert station.rises() - rises == granted, f"{what}: the relay did what was not said: {said}"
+    assert granted <= int(good), f"{what}: {said}"
+    took_s = station.good_tap()
+    assert took_s <= GRANT_LIMIT_S, f"{what}: the next tap took {took_s} s: {station.last_lines(8)}"
+    assert "Traceback" not in station.board.console_log, station.last_lines(20)
