@@ -109,9 +109,8 @@ class _Bench:
         self._ended = False
         self._shown = len(station.board.console_log)
         self._typed = b""
-        print(
-            f"site     {folder}\nconsole  {station.board.console}   (for example: mpremote connect {station.board.console})"
-        )
+        print(f"site     {folder}")
+        print(f"console  {station.board.console}   (for example: mpremote connect {station.board.console})")
         print(_HELP)
         station.board.pins.watch(
             station.pins["RELAY"], lambda level: print("relay on" if level else "relay off", flush=True)
