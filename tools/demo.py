@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -99,7 +100,7 @@ def script(site: Path) -> list[Tap]:
     mint_ticket = Minter(site)
     good, once = mint_ticket(), mint_ticket()
     driver = load_key(site / "driver.jwk", private=True)
-    personal = {"driverPublicKey": {name: driver[name] for name in ("kty", "crv", "x")}}
+    personal: dict[str, Any] = {"driverPublicKey": {name: driver[name] for name in ("kty", "crv", "x")}}
     stranger = new_key()
     now = mint_ticket.time
     return [
@@ -169,7 +170,7 @@ def table(rows: list[Row]) -> Table:
             row.tap.title,
             row.tapped.reason or "(nothing)",
             row.tap.expected,
-            "" if row.told is None else "told so" if row.told == row.tapped.reason else row.told or "not told",
+            "" if row.told is None else "knows" if row.told == row.tapped.reason else row.told or "untold",
             f"{row.relay_seconds:.0f}" if row.relay_seconds else "-",
             str(row.tapped.took_ms),
             style="" if good else "bold red",
@@ -184,7 +185,7 @@ def demo() -> int:
     """
     started = time.monotonic()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    console = Console(width=None if Console().is_terminal else 120)
+    console = Console(width=None if Console().is_terminal else 132)
     rows: list[Row] = []
     with (
         tempfile.TemporaryDirectory(prefix="charging-ticket-") as name,

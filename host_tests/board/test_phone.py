@@ -1,0 +1,174 @@
+"""Phones at the whole firmware: proofs, proofs that are none, patience, several EVSEs, and what the phone is told."""
+
+import json
+
+import cbor2
+import pytest
+
+from tools.keys import load_key, new_key
+from tools.virtual.cards import Type4Tag, ndef_message
+from tools.virtual.cards_iso import ApduCard
+from tools.virtual.image import mounted
+from tools.virtual.phone import EVSE, EVSES, LIMITS, NONCE, READER, REASON, SIGNATURE, TICKET, VERSION, Phone, Wallet
+
+E1, E2 = "DE*ABC*E1*1", "DE*ABC*E1*2"
+
+
+@pytest.fixture(scope="module")
+def driver(provisioned):
+    return load_key(provisioned.site / "driver.jwk", private=True)
+
+
+def public(jwk):
+    return {name: jwk[name] for name in ("kty", "crv", "x")}
+
+
+def held(provisioned, driver, **claims):
+    """A ticket that only the driver may use."""
+    return provisioned.ticket(driverPublicKey=public(driver), multiUsage="Allowed", **claims)
+
+
+def test_a_phone_that_proves_its_key_is_granted_and_told_so(station, provisioned, driver):
+    phone = Phone(Wallet(held(provisioned, driver), driver))
+    tapped = station.tap(phone)
+    assert (tapped.reason, tapped.energised) == ("GRANTED", True)
+    assert phone.wallet.verdict == {VERSION: 1, EVSE: E1, REASON: "GRANTED", LIMITS: {13: 1}}
+
+
+def test_a_phone_with_a_bearer_ticket_needs_no_key(station, provisioned):
+    phone = Phone(Wallet(provisioned.ticket()))
+    assert station.tap(phone).energised
+    assert phone.reason == "GRANTED"
+
+
+class Recorder(Wallet):
+    """Remembers its last PRESENT, as somebody who listens would."""
+
+    recorded = b""
+
+    def present(self, hello):
+        self.recorded = super().present(hello)
+        return self.recorded
+
+
+class Liar(Wallet):
+    """Signs something else than it shows: `lies` replace members of the HELLO, `shown` the ticket."""
+
+    def __init__(self, ticket, driver, lies=None, shown=None):
+        super().__init__(ticket, driver)
+        self.lies, self.shown = lies or {}, shown or ticket
+
+    def present(self, hello):
+        message = cbor2.loads(super().present({**hello, **self.lies}))
+        message[EVSE], message[TICKET] = hello[EVSES][0], self.shown
+        return cbor2.dumps(message, canonical=True)
+
+
+class Player(Wallet):
+    """Gives a PRESENT that was made before, or elsewhere."""
+
+    def __init__(self, message):
+        super().__init__(b"")
+        self.message = message
+
+    def present(self, hello):
+        return self.message
+
+
+def test_proofs_that_were_made_for_anything_else_are_refused_and_the_phone_is_told(station, provisioned, driver):
+    ticket = held(provisioned, driver)
+    honest = Recorder(ticket, driver)
+    assert station.tap(Phone(honest)).energised
+    station.wait_relay_off()
+    attempts = {
+        "a replay": Player(honest.recorded),
+        "for another reader": Liar(ticket, driver, lies={READER: "reader-2"}),
+        "for another EVSE": Liar(ticket, driver, lies={EVSES: [E2]}),
+        "for another ticket": Liar(ticket, driver, shown=held(provisioned, driver)),
+        "to a relayed HELLO with another nonce": Liar(ticket, driver, lies={NONCE: bytes(32)}),
+        "by another key": Wallet(ticket, new_key()),
+    }
+    for name, wallet in attempts.items():
+        tapped = station.tap(Phone(wallet))
+        assert (name, tapped.reason, tapped.energised) == (name, "HOLDER_PROOF_FAILED", False)
+        assert (name, wallet.reason) == (name, "HOLDER_PROOF_FAILED")
+        assert LIMITS not in (wallet.verdict or {})
+
+
+def test_a_ticket_without_its_proof_or_copied_to_a_card_is_refused(station, provisioned, driver):
+    ticket = held(provisioned, driver)
+    phone = Phone(Wallet(ticket))
+    assert station.tap(phone).reason == phone.reason == "HOLDER_PROOF_REQUIRED"
+    card = Type4Tag(ndef_message("application/charging-ticket+jws", ticket))
+    assert station.tap(card).reason == "HOLDER_PROOF_REQUIRED"
+    assert not station.relay_on
+
+
+def test_what_is_no_present_is_refused_by_name(station):
+    for message in (b"", b"\xa0", cbor2.dumps({VERSION: 1, TICKET: b"x", EVSE: E2})):
+        phone = Phone(Player(message))
+        assert station.tap(phone).reason == phone.reason == "MALFORMED"
+
+
+def test_a_driver_may_take_nine_seconds_to_confirm_and_no_eleven(station, provisioned, driver):
+    slow = Phone(Wallet(held(provisioned, driver), driver), confirm_s=11)
+    tapped = station.tap(slow, wait_s=15)
+    assert (tapped.reason, tapped.energised, slow.reason) == ("READ_ERROR", False, "")
+    patient = Phone(Wallet(held(provisioned, driver), driver), confirm_s=9)
+    tapped = station.tap(patient, wait_s=15)
+    assert (tapped.reason, patient.reason) == ("GRANTED", "GRANTED")
+    assert 9_000 <= tapped.took_ms < 10_000
+    assert len(station.board.resets) == 2, "power-on and the setting of the clock: no watchdog bit"
+
+
+def test_a_phone_without_our_app_and_with_nothing_to_read_is_known_in_a_blink(station):
+    tapped = station.tap(ApduCard(lambda command: b"\x6a\x82"))
+    assert tapped.reason == "NO_NDEF" and tapped.took_ms < 250
+
+
+def test_a_phone_that_is_pulled_away_before_the_verdict_keeps_its_grant(station, provisioned, driver):
+    wallet = Wallet(held(provisioned, driver), driver)
+    phone = Phone(wallet)
+    given = phone.apdu
+
+    def leave(command):
+        if command[:2] == b"\x80\x14":
+            station.chip.field.take(phone)
+        return given(command)
+
+    phone.apdu = leave
+    assert station.tap(phone).energised
+    assert wallet.reason == ""
+    station.wait_relay_off()
+    again = Phone(Wallet(held(provisioned, driver), driver))
+    assert station.tap(again).energised and again.reason == "GRANTED"
+
+
+def test_of_two_evses_the_one_that_the_driver_chose_is_opened(bench, provisioned, driver):
+    with mounted(bench.image) as fs:
+        with fs.open("/pins.py", "rb") as file:
+            pins = file.read()
+        with fs.open("/site.json", "rb") as file:
+            site = json.loads(file.read())
+    bench.write("/pins.py", pins + b"RELAY_2 = 5\n")
+    site["evses"].append({"id": E2, "kind": "AC"})
+    bench.write("/site.json", json.dumps(site).encode())
+    bench.start()
+    ticket = held(provisioned, driver)
+    choices = []
+
+    class Chooser(Wallet):
+        def choose(self, offered):
+            choices.append(offered)
+            return super().choose(offered)
+
+    second, first = Phone(Chooser(ticket, driver, evse=E2)), Phone(Chooser(ticket, driver, evse=E1))
+    assert bench.tap(second).reason == second.reason == "GRANTED"
+    assert (bench.board.pins.level(bench.pins["RELAY"]), bench.board.pins.level(5)) == (0, 1)
+    assert choices == [[E1, E2]] and second.wallet.verdict and second.wallet.verdict[EVSE] == E2
+    assert bench.tap(second).reason == second.reason == "EVSE_BUSY"
+    assert bench.tap(first).reason == "GRANTED"
+    assert bench.relay_on
+    undecided = Player(cbor2.dumps({VERSION: 1, TICKET: ticket, SIGNATURE: bytes(64)}, canonical=True))
+    bench.tap(Phone(undecided))
+    assert undecided.reason == "MALFORMED", "of several on offer one has to be named"
