@@ -9,11 +9,11 @@ A message travels as total[2] ‖ message, cut into pieces; P1P2 is a piece's of
 from micropython import const
 
 from nfc.errors import NOT_A_TICKET, UNSUPPORTED_CARD, CardError, NoTicket
+from nfc.ndef import MAX_TICKET
 from nfc.reader import Found
 from present.messages import BadMessage
 from present.presentation import Presentation
 from present.session import TooLate
-from ticket.form import MAX_BYTES
 
 _SELECT = b"\x00\xa4\x04\x00\x08\xf0\x43\x48\x47\x54\x4b\x54\x01\x00"
 _VERSION = const(1)
@@ -54,7 +54,7 @@ class Phone:
         message = await self._fetch(link, buffer)
         try:
             if message is None:  # not read: any ticket that is too large gets the same verdict
-                presentation = Presentation(bytes(MAX_BYTES + 1), "phone")
+                presentation = Presentation(bytes(MAX_TICKET + 1), "phone")
             else:
                 presentation = session.take(message, "phone")
         except TooLate:

@@ -256,8 +256,8 @@ def test_words_and_numbers_of_claims_are_those_of_the_firmware():
         claims.E2E_SECURITY,
     ]
     assert [list(entry) for entry in words] == list(cwt_claims.WORDS.values())
-    assert {row[0]: row[1] for row in claims.TABLE if row[1]} == cwt_claims.KEYS
-    assert {name: key for key, name in claims.CWT_CLAIMS.items()} == cwt_claims.REGISTERED
+    assert {row[0].decode(): row[1] for row in claims.TABLE if row[1]} == cwt_claims.KEYS
+    assert {name.decode(): key for key, name in claims.CWT_CLAIMS.items()} == cwt_claims.REGISTERED
 
 
 def test_it_runs_as_a_program_with_its_exit_codes(site):
