@@ -9,10 +9,7 @@ A message travels as total[2] ‖ message, cut into pieces; P1P2 is a piece's of
 from micropython import const
 
 from nfc.errors import NOT_A_TICKET, UNSUPPORTED_CARD, CardError, NoTicket
-from nfc.ndef import MAX_TICKET
 from nfc.reader import Found
-from present.messages import BadMessage
-from present.presentation import Presentation
 from present.session import TooLate
 
 _SELECT = b"\x00\xa4\x04\x00\x08\xf0\x43\x48\x47\x54\x4b\x54\x01\x00"
@@ -53,14 +50,9 @@ class Phone:
         await self._send(link, _HELLO, session.hello)
         message = await self._fetch(link, buffer)
         try:
-            if message is None:  # not read: any ticket that is too large gets the same verdict
-                presentation = Presentation(bytes(MAX_TICKET + 1), "phone")
-            else:
-                presentation = session.take(message, "phone")
+            presentation = session.take(message, "phone")
         except TooLate:
             raise CardError("too slow")
-        except BadMessage:
-            presentation = Presentation(b"", "phone")  # no ticket form: MALFORMED
         return Found("phone", presentation=presentation, session=session, link=link)
 
     async def tell(self, found, message):

@@ -6,12 +6,13 @@ import present.messages as messages
 from present.messages import BadMessage
 from present.presentation import Presentation
 from present.proof import Proof
+from ticket.form import MAX_BYTES
 
 NONCE_MS = 10_000  # a nonce serves one PRESENT, within this time
 _NONCE_BYTES = const(32)
 
 
-class TooLate(BadMessage):
+class TooLate(Exception):
     """The nonce of this exchange has served, or its time is over."""
 
 
@@ -35,17 +36,26 @@ class Session:
     def take(self, data, carrier):
         """The Presentation that a PRESENT is, with its proof tied to this session's nonce and code.
 
-        Raises TooLate, or BadMessage for what is no answer to this HELLO. The nonce has served after either.
+        data: bytes, or None for a message longer than one with a ticket can be. That is presented as a ticket that is
+        too large, and what is no answer to this HELLO as no ticket: both have their reason. Raises TooLate.
         """
         nonce, self._nonce = self._nonce, None
         if nonce is None or self._timing.left(self.deadline) <= 0:
-            raise TooLate("nonce")
+            raise TooLate
+        if data is None:
+            return Presentation(bytes(MAX_BYTES + 1), carrier)
+        try:
+            return self._read(data, carrier, nonce)
+        except BadMessage:
+            return Presentation(b"", carrier)
+
+    def _read(self, data, carrier, nonce):
         message = messages.decode(messages.PRESENT, data)
-        if messages.HOLDER_EPHEMERAL in message:
-            raise BadMessage("not offered")  # this HELLO had no key to agree with
         evse_id = message.get(messages.EVSE)
         if evse_id not in self._evse_ids and (evse_id is not None or len(self._evse_ids) > 1):
             raise BadMessage("not on offer")
+        if messages.HOLDER_EPHEMERAL in message:
+            raise BadMessage("not offered")  # this HELLO had no key to agree with
         signature = message.get(messages.SIGNATURE)
         proof = None if signature is None else Proof(nonce, self._code, signature)
         return Presentation(message[messages.TICKET], carrier, evse_id, proof)
