@@ -70,6 +70,17 @@ class Ports:
         port = machine.SPI(1, 1_000_000, firstbit=machine.SPI.LSB, sck=sck, mosi=mosi, miso=miso)
         return port, select, irq
 
+    def vehicles(self):
+        """Inputs, in the order of the relays, that are 1 while a vehicle is plugged in; none where none are wired."""
+        names = [name for name in sorted(dir(pins)) if name.startswith("VEHICLE")]
+        return [Pin(getattr(pins, name), Pin.IN).value for name in names]
+
+    def clock_bus(self):
+        """The I2C bus of a battery-backed clock; None: not on this board."""
+        if not hasattr(pins, "RTC_SCL"):
+            return None
+        return machine.I2C(1, scl=Pin(pins.RTC_SCL), sda=Pin(pins.RTC_SDA), freq=100_000, timeout=20_000)
+
     def all_off(self):
         for output in self.relays:
             output(0)

@@ -41,8 +41,13 @@ poll_ms = 100  # how often it looks for a card
 [relay]
 kind = "gpio"  # who closes the contactor: gpio is one enable pin for each EVSE
 
+# A clock with a battery of its own, so that the reader knows the time after a power cut:
+# [rtc]
+# kind = "ds3231"
+
 [trust]
 # valid_for = "90d"  # the reader stops believing a trust bundle that old; without it bundles do not end
+# accept_ended = true  # but goes on with it where no new one came
 revoked_keys = []  # kids of issuers whose tickets are refused from now on
 retired_roots = []  # kids of roots that must never be believed again
 

@@ -64,6 +64,7 @@ class Site:
         """The reader's /site.json; `offsets` are those of the ten years after `now_ms` (default: now)."""
         now_ms = epoch_ms() if now_ms is None else now_ms
         content = self.content
+        clock = {"rtc": content["rtc"]} if "rtc" in content else {}
         return {
             "version": 1,
             "operator": content["operator"],
@@ -74,12 +75,14 @@ class Site:
             "roots": [{"kid": root["kid"], "x": root["x"]} for root in content["root"]],
             "offsets": offsets(content["timezone"], now_ms // 1000),
             "accept_floor": content.get("accept_clock_floor", False),
+            "accept_ended": content.get("trust", {}).get("accept_ended", False),
             "meter_signs": content.get("meter_signs", False),
             "pass_unenforced": content.get("pass_unenforced", False),
             "max_duration_min": content.get("max_duration_min", 480),
             "cooldown_ms": content.get("cooldown_ms", 1000),
             "nfc": content["nfc"],
             "relay": content["relay"],
+            **clock,
         }
 
     def trust_payload(self) -> dict:

@@ -116,9 +116,11 @@ SCHEMA = _table(
         rf_off=_YES_NO,
     ),
     relay=_table(["kind"], kind={"enum": ["gpio"], "remedy": '"gpio", the relay that this reader drives'}),
+    rtc=_table(["kind"], kind={"enum": ["ds3231"], "remedy": '"ds3231", the clock chip that this reader knows'}),
     trust=_table(
         [],
         valid_for=_text("duration"),
+        accept_ended=_YES_NO,
         revoked_keys=_list(_text("kid")),
         retired_roots=_list(_text("kid")),
         revoked_ticket=_list(

@@ -17,8 +17,10 @@ def zone(name: str) -> ZoneInfo:
         raise Problem(f"timezone {name!r} is no IANA time zone; write one such as Europe/Berlin") from None
 
 
-def offsets(name: str, from_s: int, years: int = YEARS_AHEAD) -> list[list[int]]:
+def offsets(name: str, from_s: int, years: int = YEARS_AHEAD) -> list[list[int | None]]:
     """`[[unix_s, minutes], …]`: from `unix_s` on, local time is UTC plus `minutes`. Rising; the first entry is at 0.
+
+    The minutes of the last entry are None: from then on the device does not know.
 
     Covers the changes from the start of `from_s`'s year before, for `years` years ahead, so that the list stays the
     same all year and provisioning the same site twice writes the same file.
@@ -27,7 +29,7 @@ def offsets(name: str, from_s: int, years: int = YEARS_AHEAD) -> list[list[int]]
     year = datetime.fromtimestamp(from_s, UTC).year
     start_s = _new_year_s(max(year - 1, 1970))
     end_s = _new_year_s(min(year + years + 1, 9999))
-    found = [[0, _minutes(place, start_s)]]
+    found: list[list[int | None]] = [[0, _minutes(place, start_s)]]
     at_s = start_s
     while at_s < end_s:
         next_s = at_s + _STEP_S
@@ -35,7 +37,7 @@ def offsets(name: str, from_s: int, years: int = YEARS_AHEAD) -> list[list[int]]
             change_s = _first_change(place, at_s, next_s)
             found.append([change_s, _minutes(place, change_s)])
         at_s = next_s
-    return found
+    return [*found, [end_s, None]]
 
 
 def _first_change(place: ZoneInfo, before_s: int, after_s: int) -> int:

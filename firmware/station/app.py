@@ -21,7 +21,8 @@ from station.trusted import SAME, NoTrust, Trust, take_file
 from store.files import Fault, Full
 
 _LOOP_MS = const(100)
-_FLOOR_EVERY_MS = const(600_000)
+_UPKEEP_MS = const(600_000)
+_EXPIRE_SHARE = const(4)  # a bucket is rewritten when a quarter of it can go: that spares the flash
 _READER_LIMIT_MS = const(20_000)  # longest that one poll, read, decision and its pauses may take together
 
 
@@ -34,6 +35,7 @@ class App:
         self._lights = indicator.Indicator(ports.green, ports.red, ports.buzzer)
         self._failure = None
         self._clock = None
+        self._timekeeper = None
         self._beats = Beats(ports.feed, ports.ticks_ms, ports.ticks_diff)
         self._tapping = None
         self.relay = None
@@ -45,6 +47,9 @@ class App:
         await self._brake()
         try:
             site, stores, trust = self._open()
+            if len(site.evses) > len(ports.relays):
+                raise NotReady("config", 1, "more EVSEs than this board has relay outputs")
+            await self._check_journal()
             nfc = ports.nfc(site.bus)
             if nfc is None:
                 raise NotReady("config", 1, "this board has no pins for its nfc.bus")
@@ -62,6 +67,7 @@ class App:
             self.relay.enforces,
             self._pause,
             busy=self.relay.busy,
+            ready=self._ready(site),
         )
         tap = Tap(decision, self.relay, self._lights, report, ports.ticks_ms, ports.ticks_diff)
         self._tapping = Tapping(
@@ -69,6 +75,7 @@ class App:
         )
         self._start("reader", self._tapping.run(), _READER_LIMIT_MS)
         self._start("tables", self._load_tables(trust), None)
+        self._start("upkeep", self._keep_up(stores.ledger), None)
         print("ready:", site.reader_id, self._clock.state)
         await self._serve()
 
@@ -78,10 +85,10 @@ class App:
         site = load_site("/" + SITE)
         stores = Stores("/")
         self._clock = Clock(ports.ticks_ms, ports.ticks_diff, stores.floor)
-        self._clock.set(unix_ms(ports.rtc.datetime()))
         self.journal = stores.journal
+        self._start_clock(site)
         try:
-            trust = Trust(stores.slots, site.roots, self._clock.now)
+            trust = Trust(stores.slots, site.roots, self._clock.now, site.accept_ended)
             taken = take_file(trust, "/" + TRUST_OFFER)
             if taken not in (None, SAME):
                 print("trust bundle:", taken)
@@ -89,7 +96,30 @@ class App:
             trust.require()
         except NoTrust as error:
             raise NotReady("trust", 2, str(error)) from error
+        self._clock.horizon_s = trust.horizon_s
         return site, stores, trust
+
+    def _start_clock(self, site):
+        rtc = self._ports.rtc
+        if site.rtc is None:
+            self._clock.set(unix_ms(rtc.datetime()))
+            return
+        from station.ds3231 import Ds3231
+        from station.timekeeper import Timekeeper
+
+        bus = self._ports.clock_bus()
+        if bus is None:
+            raise NotReady("config", 1, "this board has no pins for its rtc")
+        self._timekeeper = Timekeeper(self._clock, rtc, Ds3231(bus))
+        self._timekeeper.start()
+
+    async def _check_journal(self):
+        """Reads all of it once, since what rotted would else show only when it is collected."""
+        for _ in self.journal.check():
+            self._check()
+            await self._pause()
+        if self.journal.damage:
+            raise NotReady("journal", 4, "; ".join(self.journal.damage))
 
     def _make_relay(self, site):
         outputs = {}
@@ -97,6 +127,13 @@ class App:
             outputs[evse.id] = output
         ports = self._ports
         return GpioRelay(outputs, site.max_duration_min * 60_000, ports.ticks_ms, ports.ticks_diff)
+
+    def _ready(self, site):
+        """evse_id -> whether a vehicle waits there, as far as this board is told; None where there is no choice."""
+        if len(site.evses) == 1:
+            return None
+        vehicles = {evse.id: plugged for evse, plugged in zip(site.evses, self._ports.vehicles())}
+        return lambda evse_id: evse_id not in vehicles or vehicles[evse_id]() == 1
 
     def _start(self, name, coroutine, limit_ms):
         if limit_ms:
@@ -151,7 +188,7 @@ class App:
 
     async def _serve(self):
         ports = self._ports
-        started = renewed = floored = ports.ticks_ms()
+        started = renewed = ports.ticks_ms()
         healthy = False
         while True:
             self._check()
@@ -165,11 +202,30 @@ class App:
             if not healthy and ports.ticks_diff(now, started) >= HEALTHY_AFTER_MS:
                 healthy = True
                 self._supervisor.healthy()
-            if ports.ticks_diff(now, floored) >= _FLOOR_EVERY_MS:
-                floored = now
-                self._clock.keep_floor()
             self._lights.background(self._idle_pattern())
             await asyncio.sleep_ms(_LOOP_MS)
+
+    async def _keep_up(self, ledger):
+        """What is due every ten minutes: follow the battery clock, store the floor, forget tickets that have ended.
+
+        A bucket of the ledger a step, and only by a clock that has settled: what is forgotten may be used again.
+        """
+        told = ""
+        while True:
+            if self._timekeeper is not None:
+                self._timekeeper.service()
+                if self._timekeeper.problem != told:
+                    told = self._timekeeper.problem
+                    print("battery clock:", told or "well")
+                    self._note("BATTERY_CLOCK", told)
+            try:
+                self._clock.keep_floor()
+                if self._clock.settled:
+                    for _ in ledger.expire_steps(self._clock.now()[0] // 1000, _EXPIRE_SHARE):
+                        await asyncio.sleep_ms(_LOOP_MS)
+            except (Full, Fault) as error:
+                print("upkeep:", error)
+            await asyncio.sleep_ms(_UPKEEP_MS)
 
     def _idle_pattern(self):
         if self._tapping.fault:

@@ -74,12 +74,16 @@ class Site:
             raise ConfigError("roots")
         self.offsets = [self._offset(entry) for entry in _member(config, "offsets", list)]
         self.accept_floor = _member(config, "accept_floor", bool, False)
+        self.accept_ended = _member(config, "accept_ended", bool, False)  # believe a trust bundle beyond its own end
         self.meter_signs = _member(config, "meter_signs", bool, False)
         self.pass_unenforced = _member(config, "pass_unenforced", bool, False)
         self.max_duration_min = _number(config, "max_duration_min", 1, LONGEST_SESSION_MIN)
         self.cooldown_ms = _number(config, "cooldown_ms", 0, 60_000, 1000)
         self.nfc = _member(config, "nfc", dict)
         self.relay = _member(config, "relay", dict)
+        self.rtc = config.get("rtc")
+        if self.rtc not in (None, {"kind": "ds3231"}):
+            raise ConfigError("rtc")
         self.bus = self.nfc.get("bus")
         if self.bus not in ("hsu", "i2c", "spi"):
             raise ConfigError("nfc.bus")
@@ -96,13 +100,15 @@ class Site:
 
     @staticmethod
     def _offset(entry):
-        ok = isinstance(entry, list) and len(entry) == 2 and all(isinstance(value, int) for value in entry)
-        if not ok or not -24 * 60 < entry[1] < 24 * 60:
+        if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[0], int):
+            raise ConfigError("offsets")
+        if entry[1] is not None and (not isinstance(entry[1], int) or not -24 * 60 < entry[1] < 24 * 60):
             raise ConfigError("offsets")
         return entry[0], entry[1]
 
     def weekday(self, unix_ms):
-        """Local day of the week at this place, Monday = 0; None when no offset is known for that time."""
+        """Local day of the week at this place, Monday = 0; None when no offset is known for that time, as from the
+        last entry on, whose minutes are null: who knows what the law will be then."""
         seconds, minutes = unix_ms // 1000, None
         for from_s, offset_min in self.offsets:
             if seconds >= from_s:

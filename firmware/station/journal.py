@@ -45,6 +45,14 @@ class DecisionJournal:
     def room_for_grant(self, ticket_length):
         return self._journal.room(ticket_length + _GRANT_OVERHEAD)
 
+    def check(self):
+        """Generator: reads all that is stored, a segment a step, so that `damage` is complete."""
+        return self._journal.check()
+
+    @property
+    def damage(self):
+        return self._journal.damage
+
     def grant(self, stamp, verdict, ticket):
         """Sequence number of the record, which is durable when this returns."""
         return self._journal.append(

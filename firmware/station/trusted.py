@@ -7,6 +7,7 @@ from ticket.verdict import Refused
 from trust import bundle
 
 SLOT = "trust"
+_HORIZON_MS = 400 * 86_400_000  # how long after its making a bundle vouches for times, if it does not end before
 SAME = "SAME"  # it is the one that is stored
 
 
@@ -15,15 +16,17 @@ class NoTrust(Exception):
 
 
 class Trust:
-    """slots: store.slots.Slots; roots: {kid: public key}; now: () -> (unix_ms, clock state).
+    """slots: store.slots.Slots; roots: {kid: public key}; now: () -> (unix_ms, clock state); ignore_end: the site has
+    opted out of the bundle's own end.
 
     Raises NoTrust when no believable bundle is stored; `take` may bring one first.
     """
 
-    def __init__(self, slots, roots, now):
+    def __init__(self, slots, roots, now, ignore_end=False):
         self._slots = slots
         self._roots = roots
         self._now = now
+        self._ignore_end = ignore_end
         self._bundle = None
         self.problem = "no trust bundle: provision this board"
         self._load()
@@ -55,7 +58,7 @@ class Trust:
             return refusal.reason
         except Fault:
             return "STORE_FAULT"
-        answer = bundle.judge(self._bundle, candidate, self._roots, self._time_ms())
+        answer = bundle.judge(self._bundle, candidate, self._roots, self._time_ms(), self._ignore_end)
         if answer == bundle.ACCEPTED:
             try:
                 self._slots.write(SLOT, bytes(offered))
@@ -78,10 +81,26 @@ class Trust:
     def version(self):
         return self._bundle.version if self._bundle else 0
 
+    @property
+    def live_roots(self):
+        """{kid: public key} of the roots that the bundle does not retire."""
+        retired = self._bundle.retired_roots if self._bundle else ()
+        return {kid: key for kid, key in self._roots.items() if kid not in retired}
+
+    @property
+    def horizon_s(self):
+        """Unix time up to which this bundle vouches that a clock may be: its end, or 400 days after it was made."""
+        if self._bundle is None:
+            return 0
+        end_ms = self._bundle.created_ms + _HORIZON_MS
+        if self._bundle.not_after_ms is not None and not self._ignore_end:
+            end_ms = min(end_ms, self._bundle.not_after_ms)
+        return end_ms // 1000
+
     def find(self, kid):
         """The Issuer of that key id, valid now and in a bundle that has not ended. Raises Refused(UNKNOWN_ISSUER)."""
         self.require()
-        return self._bundle.issuer(kid, self._time_ms())
+        return self._bundle.issuer(kid, self._time_ms(), self._ignore_end)
 
     def revoked(self, kid, claims):
         return self._bundle.revokes(kid, claims)

@@ -300,7 +300,7 @@ class Ledger:
         return sum(self.expire_steps(now_s, share))
 
     def expire_steps(self, now_s, share=None):
-        """`expire`, one bucket per step; yields the number reclaimed."""
+        """`expire`, one bucket per step; yields the number reclaimed in it."""
         for bucket in range(_BUCKETS):
             if bucket not in self._bad and self._earliest[bucket] <= now_s:
                 ended = total = 0
@@ -311,10 +311,10 @@ class Ledger:
                     earliest = min(earliest, until_s)
                     ended += until_s <= now_s
                 self._earliest[bucket] = earliest
+                before = self._live[bucket]
                 if ended and (share is None or (ended + self._dead[bucket]) * share >= total):
-                    before = self._live[bucket]
                     self._rewrite(bucket, now_s)
-                    yield before - self._live[bucket]
+                yield before - self._live[bucket]
 
     def _rewrite(self, bucket, now_s):
         """Copy the records that still count to a new generation of the bucket and put it in place.

@@ -142,7 +142,9 @@ def _expired(claims, issuer, situation, limits, here):
 def _wrong_day(claims, issuer, situation, limits, here):
     if claims.days_of_week is None:
         return None
-    return None if situation.weekday is not None and DAYS[situation.weekday] in claims.days_of_week else "daysOfWeek"
+    if situation.weekday is None:
+        return "local time unknown"
+    return None if DAYS[situation.weekday] in claims.days_of_week else "daysOfWeek"
 
 
 def _wrong_operator(claims, issuer, situation, limits, here):

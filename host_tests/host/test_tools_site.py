@@ -117,7 +117,7 @@ def test_offsets_change_at_the_very_second_and_stay_the_same_all_year():
     spring = int(datetime(2027, 3, 28, 1, tzinfo=UTC).timestamp())
     assert [spring, 120] in offsets("Europe/Berlin", NOW_S)
     assert offsets("Europe/Berlin", NOW_S) == offsets("Europe/Berlin", NOW_S - 200 * 86400)
-    assert offsets("UTC", 0) == [[0, 0]]
+    assert offsets("UTC", 0) == [[0, 0], [int(datetime(1981, 1, 1, tzinfo=UTC).timestamp()), None]]
     assert offsets("UTC", 253402300799)[0] == [0, 0]
 
 
