@@ -7,19 +7,21 @@ import shlex
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
 from tools import ticket_file
 from tools.firmware_build import ROOT
 from tools.init import init
+from tools.keys import load_key
 from tools.options import AS_JSON, SITE, TICKET
 from tools.problem import Problem
 from tools.reasons import WORDS
 from tools.site import Site
 from tools.terminal import say
 from tools.virtual.cards import Ntag, Type4Tag, ndef_message
+from tools.virtual.phone import Phone, Wallet
 from tools.virtual.rf import Card
 from tools.virtual.station import Station
 
@@ -27,7 +29,9 @@ TAP_EXAMPLES = """Examples:
 
   python -m tools tap --site site ticket.jws
 
-  python -m tools tap --site site --card ntag215 --json ticket.cwt"""
+  python -m tools tap --site site --card ntag215 --json ticket.cwt
+
+  python -m tools tap --site site --card phone --driver site/driver.jwk ticket.jws"""
 
 SIM_EXAMPLES = """Examples:
 
@@ -37,15 +41,21 @@ SIM_EXAMPLES = """Examples:
 
 Then type `tap ticket.jws`, `cut`, `power`, `help`; the console's path is for mpremote or any terminal program."""
 
-CardKind = Literal["type4", "ntag213", "ntag215", "ntag216"]
+CardKind = Literal["type4", "ntag213", "ntag215", "ntag216", "phone"]
 _HELP = """tap FILE [type4|ntag213|ntag215|ntag216]   hold a ticket to the reader (type4 unless named)
+tap FILE phone [KEY]                        the same in a phone, which proves that it holds a driver's key (JWK)
 cut                                         the power fails
 power                                       and comes back (the clock is lost: `make provision` sets it)
 quit"""
 
 
-def card_with(ticket: bytes, kind: str) -> Card:
-    """A virtual card that holds the ticket as NDEF. Problem where it does not fit."""
+def card_with(ticket: bytes, kind: str, driver: Path | None = None) -> Card:
+    """A virtual card that holds the ticket as NDEF, or a phone with it and, where there is one, the driver's key.
+
+    Problem where it does not fit, or the key is none.
+    """
+    if kind == "phone":
+        return Phone(Wallet(ticket, load_key(driver, private=True) if driver else None))
     form = "jws" if ticket.count(b".") == 2 and ticket.isascii() else "cwt"
     message = ndef_message(f"application/charging-ticket+{form}", ticket)
     try:
@@ -66,13 +76,18 @@ def tap(
     site: SITE,
     ticket: TICKET,
     card: Annotated[CardKind, typer.Option("--card", help="What the ticket is on.")] = "type4",
+    driver: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A phone's: the driver's private JWK, to prove it is held.")
+    ] = None,
     as_json: AS_JSON = False,
 ) -> int:
     """Hold a ticket, on a virtual card, to a virtual reader of this site; exit 0 if its relay closes, 1 if not.
 
     The reader's flash is kept from call to call, so that a single-use ticket is granted once.
     """
-    held = card_with(ticket_file.read(ticket), card)
+    if driver and card != "phone":
+        raise Problem("only a phone can prove a driver's key: add --card phone")
+    held = card_with(ticket_file.read(ticket), card, driver)
     here = Site.load(site)
     with Station(flash_of(site)) as station:
         say("deploying to the virtual board …")
@@ -165,13 +180,15 @@ class _Bench:
                 self._tap(name, "type4")
             case ["tap", name, kind]:
                 self._tap(name, kind)
+            case ["tap", name, "phone", key]:
+                self._tap(name, "phone", Path(key))
             case _:
                 print(_HELP)
 
-    def _tap(self, name: str, kind: str) -> None:
-        if kind not in ("type4", "ntag213", "ntag215", "ntag216"):
-            raise Problem(f"there is no card {kind!r}: type4, ntag213, ntag215 or ntag216")
-        card = card_with(ticket_file.read(name), kind)
+    def _tap(self, name: str, kind: str, driver: Path | None = None) -> None:
+        if kind not in get_args(CardKind):
+            raise Problem(f"there is no card {kind!r}: {', '.join(get_args(CardKind))}")
+        card = card_with(ticket_file.read(name), kind, driver)
         field, world = self._station.chip.field, self._station.world
         field.put(card)
         world.call_later(2_000_000, lambda: field.take(card))

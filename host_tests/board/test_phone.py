@@ -1,11 +1,14 @@
 """Phones at the whole firmware: proofs, proofs that are none, patience, several EVSEs, and what the phone is told."""
 
+import base64
 import json
 
 import cbor2
 import pytest
 
+from host_tests.host.tools_cli import run
 from tools.keys import load_key, new_key
+from tools.sim import card_with
 from tools.virtual.cards import Type4Tag, ndef_message
 from tools.virtual.cards_iso import ApduCard
 from tools.virtual.image import mounted
@@ -172,3 +175,11 @@ def test_of_two_evses_the_one_that_the_driver_chose_is_opened(bench, provisioned
     undecided = Player(cbor2.dumps({VERSION: 1, TICKET: ticket, SIGNATURE: bytes(64)}, canonical=True))
     bench.tap(Phone(undecided))
     assert undecided.reason == "MALFORMED", "of several on offer one has to be named"
+
+
+def test_the_tap_command_holds_a_phone_and_gives_a_driver_s_key_to_nothing_else(capsys, provisioned, driver):
+    phone = card_with(b"x", "phone", provisioned.site / "driver.jwk")
+    assert isinstance(phone, Phone) and phone.wallet.key
+    assert phone.wallet.key.public_key().public_bytes_raw() == base64.urlsafe_b64decode(driver["x"] + "=")
+    wrong = run(capsys, "tap", "--site", provisioned.site, "--driver", provisioned.site / "driver.jwk", "ticket.jws")
+    assert wrong.code == 2 and "--card phone" in wrong.error
