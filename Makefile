@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint soak bench sim deploy provision clean
+.PHONY: help demo test lint soak fuzz bench sim deploy provision clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ lint: $(DEV) $(TYPINGS) ## check format, style and types
 
 soak: $(DEV) $(NODE) ## run all tests, the long way: hours
 	@$(BIN)/python -m pytest --soak --timeout 0 $(ARGS)
+
+fuzz: $(DEV) ## a million inputs for the parsers of foreign bytes (ARGS='ndef_message --inputs 10000' for some)
+	@$(BIN)/python -m host_tests.fuzz $(ARGS)
 
 bench: $(DEV) ## measure; PORT=… on a board, else here
 	@$(BIN)/python -m tools bench $(if $(PORT),--port "$(PORT)") $(ARGS)

@@ -53,15 +53,17 @@ class Area:
         self._buffer = buffer
         self._size = size
         self._reserved = []  # (start, end), as offsets into the area
+        self._at = 0  # where the next TLV begins
 
     def locate(self, have):
         """(at, length) of the first NDEF message's value in the area, or how many bytes are needed to go on.
 
-        Of the value, `gather` makes the message. Raises NoTicket.
+        Of the value, `gather` makes the message. A call goes on where the last one stopped, so that a card full of
+        nothing costs no more than its bytes. Raises NoTicket.
         """
-        self._reserved = []
-        at = 0
+        at = self._at
         while True:
+            self._at = at
             at = self._skip(at)
             if at >= self._size:
                 raise NoTicket(NO_NDEF, "no NDEF TLV")

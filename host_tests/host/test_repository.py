@@ -25,7 +25,7 @@ REGISTRY = re.compile("|".join(re.escape(f"{name}.{top}") for name, top in [
     ("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"), ("yarnpkg", "com"),
 ]))  # fmt: skip
 LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
-REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)\s+# (.{8,})")
+REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==([^\s;]+)(?:; sys_platform == \"([a-z]+)\")?\s+# (.{8,})")
 
 
 def lines_that_match(pattern: re.Pattern[str]) -> list[str]:
@@ -46,7 +46,7 @@ def test_no_file_names_a_package_registry():
 
 
 def requirements(file: Path) -> dict[str, str]:
-    """Pinned versions by package name; fails on a line that does not pin, or gives no reason."""
+    """Pinned versions, by name, of what is for this system; fails on a line that does not pin, or gives no reason."""
     pinned = {}
     for line in file.read_text().splitlines():
         if not line or line.startswith(("#", "-r ")):
@@ -55,7 +55,8 @@ def requirements(file: Path) -> dict[str, str]:
         assert match, f"{file.name}: not NAME==VERSION  # why: {line}"
         name = canonical(match[1])
         assert name not in pinned, f"{file.name}: {name} twice"
-        pinned[name] = match[2]
+        if match[3] in (None, sys.platform):
+            pinned[name] = match[2]
     return pinned
 
 
