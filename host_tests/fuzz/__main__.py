@@ -31,7 +31,7 @@ def one(name: str, inputs: int, seed: int) -> None:
 
     corpus = CACHE / name
     corpus.mkdir(parents=True, exist_ok=True)
-    target = targets.TARGETS.get(name) or targets.Target(targets.planted, lambda: [b"\x00"])
+    target = targets.TARGETS.get(name) or targets.Target(targets.nfc_targets.planted, lambda: [b"\x00"])
     for number, data in enumerate(target.seeds()):
         target.run(bytes(data))
         (corpus / f"seed-{number}").write_bytes(data)
