@@ -6,6 +6,7 @@ import json
 import cbor2
 import pytest
 
+from host_tests.board.conftest import Bench
 from host_tests.host.tools_cli import run
 from tools.keys import load_key, new_key
 from tools.sim import card_with
@@ -122,6 +123,27 @@ def test_a_driver_may_take_nine_seconds_to_confirm_and_no_eleven(station, provis
     assert (tapped.reason, patient.reason) == ("GRANTED", "GRANTED")
     assert 9_000 <= tapped.took_ms < 10_000
     assert len(station.board.resets) == 2, "power-on and the setting of the clock: no watchdog bit"
+
+
+def test_a_ticket_of_1300_bytes_is_in_hand_within_350_ms_on_the_air_and_the_wire(provisioned, driver, tmp_path):
+    ticket = held(provisioned, driver, customData={"filler": "x" * 450})
+    assert 1290 <= len(ticket) <= 1310
+    with Bench(provisioned, tmp_path / "flash.img", heap="160wK") as station:
+        station.start()
+        station.chip.field.trace.clear()
+        assert station.tap(Phone(Wallet(ticket, driver), delay_us=0)).reason == "GRANTED"
+        trace = list(station.chip.field.trace)
+    seen_us = next(frame.start_us for frame in trace if frame.sender != "reader")
+    asked = [at for at, frame in enumerate(trace) if frame.sender == "reader" and frame.data[1:3] == b"\x80\x12"]
+    told = next(at for at, frame in enumerate(trace) if frame.sender == "reader" and frame.data[1:3] == b"\x80\x14")
+    wire_us = 12_000  # the last piece, on its way from the chip to the reader
+    assert len(asked) == 6 and trace[told - 1].end_us - seen_us + wire_us <= 350_000
+
+
+def test_a_phone_may_stretch_every_answer_by_waiting_time_extensions(station, provisioned, driver):
+    phone = Phone(Wallet(held(provisioned, driver), driver), delay_us=300_000)
+    assert station.tap(phone).reason == phone.reason == "GRANTED"
+    assert phone.wtx_sent >= 5
 
 
 def test_a_phone_without_our_app_and_with_nothing_to_read_is_known_in_a_blink(station):
