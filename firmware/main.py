@@ -30,6 +30,13 @@ def in_maintenance():
         return False
 
 
+def clock_bus():
+    """The I2C bus of a battery-backed clock; None: not on this board."""
+    if not hasattr(pins, "RTC_SCL"):
+        return None
+    return machine.I2C(1, scl=Pin(pins.RTC_SCL), sda=Pin(pins.RTC_SDA), freq=100_000, timeout=20_000)
+
+
 class Ports:
     """Everything outside the program that the station uses. Outputs are callables that take 0 or 1."""
 
@@ -43,6 +50,7 @@ class Ports:
         self.ticks_ms = time.ticks_ms
         self.ticks_diff = time.ticks_diff
         self.rtc = machine.RTC()
+        self.clock_bus = clock_bus
         self.reset_cause = {
             machine.PWRON_RESET: "POWER_ON",
             machine.HARD_RESET: "HARD",
@@ -74,12 +82,6 @@ class Ports:
         """Inputs, in the order of the relays, that are 1 while a vehicle is plugged in; none where none are wired."""
         names = [name for name in sorted(dir(pins)) if name.startswith("VEHICLE")]
         return [Pin(getattr(pins, name), Pin.IN).value for name in names]
-
-    def clock_bus(self):
-        """The I2C bus of a battery-backed clock; None: not on this board."""
-        if not hasattr(pins, "RTC_SCL"):
-            return None
-        return machine.I2C(1, scl=Pin(pins.RTC_SCL), sda=Pin(pins.RTC_SDA), freq=100_000, timeout=20_000)
 
     def all_off(self):
         for output in self.relays:

@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from tools import bench, bundle, demo, deploy, init, inspection, issue, journal, problem, provision, sim, verify
+from tools import (
+    bench,
+    bundle,
+    demo,
+    deploy,
+    init,
+    inspection,
+    issue,
+    journal,
+    problem,
+    provision,
+    signed_time,
+    sim,
+    verify,
+)
 from tools.problem import Problem
 
 USAGE = 2  # exit code: the command line, or a file that it names, is at fault
@@ -49,6 +63,7 @@ app.command(epilog=provision.PROVISION_EXAMPLES)(provision.provision)
 app.command(epilog=provision.CLOCK_EXAMPLES)(provision.clock)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(journal.app, name="journal")
+app.add_typer(signed_time.app, name="time")
 
 
 @app.callback()

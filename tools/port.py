@@ -195,6 +195,13 @@ def maintenance(port: Port, march: str | None = None) -> Iterator[bool]:
     The flag file is written first and the board reset; it is removed last and the board reset again. Gives whether the
     board has a ROMFS partition. Raises Problem, before anything is touched, if its native code is not `march`.
     """
+    has_rom = begin_maintenance(port, march)
+    yield has_rom
+    end_maintenance(port)
+
+
+def begin_maintenance(port: Port, march: str | None = None) -> bool:
+    """The first half of `maintenance`, for what takes more than one command."""
     number = -1 if march is None else _ARCHITECTURES.index(march)
     code = f"""import sys, vfs
 there = getattr(sys.implementation, "_mpy", 0) >> 10 & 15
@@ -213,7 +220,10 @@ print("romfs", hasattr(vfs, "rom_ioctl") and vfs.rom_ioctl(1) > 0)"""
         name = _ARCHITECTURES[int(told)] if int(told) < len(_ARCHITECTURES) else told
         raise Problem(f"the board's native code is {name}, not {march}: it is another board than you named") from None
     _await_reset(port, resets)
-    yield "romfs True" in printed
+    return "romfs True" in printed
+
+
+def end_maintenance(port: Port) -> None:
     resets = _resets(port)
     mpremote(port, "fs", "rm", f":{MAINTENANCE_FLAG}", "+", "reset")
     _await_reset(port, resets)

@@ -8,6 +8,7 @@ from tools.deploy import deploy, read_pins
 from tools.provision import install, set_clock
 from tools.site import Site
 from tools.virtual.board import Board
+from tools.virtual.ds3231 import Ds3231
 from tools.virtual.pn532 import Chip, Pn532
 from tools.virtual.pn532_bus import I2cPort, SpiPort
 from tools.virtual.rf import Card
@@ -46,6 +47,8 @@ class Station:
         self.port: I2cPort | SpiPort | None = None  # the chip's own side of an I2C or SPI bus
         self.chip = self._connect(bus)
         self.board.pins.watch(self.pins["NFC_RESET"], self._reset_pin)
+        self.clock = Ds3231(self.world)  # wired to every station; a reader uses it where its site has an rtc
+        self.board.i2c(self.pins["RTC_SCL"], self.pins["RTC_SDA"]).devices[Ds3231.ADDRESS] = self.clock
 
     def _connect(self, bus: str) -> Chip:
         pins = self.pins
@@ -71,6 +74,7 @@ class Station:
     def make_ready(self, site: Site) -> None:
         """From an empty flash to a station that serves, with the real mpremote."""
         self.board.power_on()
+        self.clock.power(True)
         deploy(self.board, BOARD)
         since = len(self.board.console_log)
         install(self.board, site)
@@ -79,6 +83,7 @@ class Station:
     def power_on(self) -> None:
         """Raises TimeoutError unless the firmware serves within a minute."""
         since = len(self.board.console_log)
+        self.clock.power(True)
         self.board.power_on()
         self._wait_ready(since)
 
@@ -86,6 +91,7 @@ class Station:
         """The whole station goes dark."""
         self.board.power_cut()
         self.chip.reset()
+        self.clock.power(False)
 
     def set_clock(self) -> None:
         """Sets the board's clock with mpremote, which resets it."""
