@@ -128,7 +128,8 @@ def test_a_driver_may_take_nine_seconds_to_confirm_and_no_eleven(station, provis
 def test_a_ticket_of_1300_bytes_is_in_hand_within_350_ms_on_the_air_and_the_wire(provisioned, driver, tmp_path):
     ticket = held(provisioned, driver, customData={"filler": "x" * 450})
     assert 1290 <= len(ticket) <= 1310
-    with Bench(provisioned, tmp_path / "flash.img", heap="160wK") as station:
+    station = Bench(provisioned, tmp_path / "flash.img", heap="160wK")
+    with station:
         station.start()
         station.chip.field.trace.clear()
         assert station.tap(Phone(Wallet(ticket, driver), delay_us=0)).reason == "GRANTED"
