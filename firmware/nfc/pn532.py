@@ -10,6 +10,7 @@ import nfc.frames as frames
 from nfc.errors import CardError, CardGone, ChipError
 
 _GET_FIRMWARE_VERSION = const(0x02)
+_SET_SERIAL_BAUD_RATE = const(0x10)
 _SAM_CONFIGURATION = const(0x14)
 _RF_CONFIGURATION = const(0x32)
 _IN_DATA_EXCHANGE = const(0x40)
@@ -114,6 +115,8 @@ class Pn532:
         }
         self._bus = bus
         self._reset = reset
+        # Only where a reset can bring the chip back to the speed that it starts with, whatever became of this one.
+        self._fast = bus.fast if reset else None
         self._rf_off = rf_off
         self._used = True  # a card may have been activated in this field, or the field is on against `rf_off`
         self._busy = False
@@ -129,6 +132,8 @@ class Pn532:
         self._busy = False
         try:
             if self._reset:
+                if self._bus.fast:
+                    self._bus.hasten(False)
                 self._reset(0)
                 await self.timing.sleep(_RESET_MS)
                 self._reset(1)
@@ -143,10 +148,25 @@ class Pn532:
         if len(version) != 4 or version[0] != 0x32:
             raise ChipError("not a PN532")
         firmware = tuple(version)
+        if self._fast:
+            await self._hasten()
         await self._call(_RF_CONFIGURATION, _RF_RETRIES)
         await self._call(_RF_CONFIGURATION, _RF_TIMINGS)
         await self._field_off()
         self.firmware = firmware
+
+    async def _hasten(self):
+        """Go on at the bus's higher speed; a bus that does not bear it is left at the other by the next start."""
+        await self._call(_SET_SERIAL_BAUD_RATE, self._fast)
+        try:
+            await self._abort()  # here the host's ACK makes the chip change its speed
+            self._bus.hasten(True)
+        except OSError:
+            self.counters["bus_errors"] += 1
+            raise ChipError("bus")
+        fast, self._fast = self._fast, None
+        await self.check()
+        self._fast = fast
 
     async def check(self):
         """Ask the chip for a sign of life. Raises ChipError."""

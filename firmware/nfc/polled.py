@@ -34,6 +34,7 @@ def rest(head):
 class Polled:
     """`irq()` gives the level of the chip's interrupt line, which is low while a frame waits; None where not wired."""
 
+    fast = None
     _put = _ready = _fetch = None  # a bus has them
 
     def __init__(self, timing, irq, byte_ns, look_ms):

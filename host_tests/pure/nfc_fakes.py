@@ -97,6 +97,8 @@ class Bus:
         self._received = bytearray()
         self._last = b""
 
+    fast = None
+
     def line_ms(self, count):
         return count // 11 + 1
 

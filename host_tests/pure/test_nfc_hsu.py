@@ -17,6 +17,7 @@ class Uart:
         self.waiting = bytearray()
         self.written = bytearray()
         self.takes = takes
+        self.baudrates = []
 
     def any(self):
         while self.arrivals and self.arrivals[0][0] <= self.clock.slept:
@@ -30,6 +31,9 @@ class Uart:
         buffer[:count] = self.waiting[:count]
         self.waiting = self.waiting[count:]
         return count
+
+    def init(self, baudrate):
+        self.baudrates.append(baudrate)
 
     def write(self, data):
         count = len(data) if self.takes is None else min(self.takes, len(data))
@@ -136,20 +140,35 @@ def test_uart_wakes_the_chip_behind_enough_zeros_to_end_any_frame():
     assert clock.slept >= len(uart.written) * 10 * 1000 // 115200
 
 
-def test_a_whole_start_and_poll_through_the_uart():
+def chip_on_uart(reset, bears=460800):
+    """A driver, its UART, and a chip behind it that a UART faster than `bears` does not reach."""
     clock = Clock()
     uart = Uart(clock)
     back = Bus(clock, [Tag2(tlv(3, record(JWS, b"t")))])
 
     def write(data):
         data = bytes(data)
-        if data.startswith(b"\x00\x00\xff"):
+        if data.startswith(b"\x00\x00\xff") and (uart.baudrates or [0])[-1] <= bears:
             reply = back._reply(data)
             uart.arrivals += [(clock.slept + 1, reply[:6]), (clock.slept + 3, reply[6:])]
         return len(data)
 
     uart.write = write
-    driver = Pn532(Hsu(uart, clock), clock)
+    return Pn532(Hsu(uart, clock), clock, reset=reset), uart, back
+
+
+def test_a_whole_start_and_poll_through_the_uart():
+    for reset, speeds in ((None, []), (lambda level: None, [115200, 460800])):
+        driver, uart, back = chip_on_uart(reset)
+        run(driver.start())
+        assert uart.baudrates == speeds and back.count(0x10) == len(speeds) // 2
+        assert run(driver.poll()).uid == b"\x04\x11\x22\x33\x44\x55\x66"
+        assert driver.counters["resends"] == driver.counters["deadlines"] == 0
+
+
+def test_a_line_that_does_not_bear_the_higher_speed_is_used_at_the_lower():
+    driver, uart, _ = chip_on_uart(lambda level: None, bears=115200)
+    assert raised(run, driver.start()).detail == "silent"
     run(driver.start())
-    assert run(driver.poll()).uid == b"\x04\x11\x22\x33\x44\x55\x66"
-    assert driver.counters["resends"] == driver.counters["deadlines"] == 0
+    assert uart.baudrates == [115200, 460800, 115200]
+    assert run(driver.poll())
