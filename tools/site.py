@@ -124,9 +124,23 @@ class Site:
         return {**payload, **self.trust_payload()}
 
     def sign_bundle(self, payload: dict, root: dict) -> bytes:
-        """The bundle with that payload, signed by a root's private JWK, as this site's reader takes it, or Problem."""
+        """The bundle with that payload, signed by a root's private JWK, as this site's reader takes it in the place of
+        the kept one, or Problem."""
         signed = sign_jws(json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode(), root, BUNDLE_TYPE)
-        self.read_bundle(signed)
+        offered = self.read_bundle(signed)
+        kept = self.kept_bundle()
+        if kept:
+            present = self.read_bundle(kept[0])
+            roots = {entry["kid"]: b"" for entry in self.content["root"]}
+            answer = bundle.judge(present, offered, roots, None)
+            if answer != bundle.ACCEPTED:
+                what = {
+                    bundle.OLD_VERSION: f"version {offered.version} is not above the site's {present.version}; "
+                    "make the payload anew",
+                    bundle.RETIRED_ROOT: f"{BUNDLE} retires the root {offered.root}; sign with the other one",
+                    bundle.FORGETS_RETIRED_ROOT: "retirement is for ever; leave in retired_roots what was there",
+                }[answer]
+                raise Problem(f"readers that have {BUNDLE} would refuse this bundle: {what}")
         return signed
 
     def read_bundle(self, signed: bytes) -> bundle.Bundle:

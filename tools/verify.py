@@ -61,7 +61,9 @@ class _NoJournal:
     def room_for_grant(self, ticket_length: int) -> bool:
         return True
 
-    def grant(self, stamp, verdict, ticket) -> int:
+    def grant_body(self, stamp, verdict, ticket) -> None: ...
+
+    def grant(self, body) -> int:
         return 1
 
     def refusal(self, stamp, verdict) -> None: ...
@@ -89,7 +91,7 @@ class Desk:
 
         self.decision = Decision(
             device,
-            _trust(site, own, device.roots, clock),
+            _trust(site, own, device, clock),
             clock,
             _ledger(state or own),
             _NoJournal(),
@@ -117,11 +119,11 @@ class Desk:
         self.close()
 
 
-def _trust(site: Site, folder: Path, roots: dict, clock: _Clock) -> Trust:
+def _trust(site: Site, folder: Path, device: DeviceSite, clock: _Clock) -> Trust:
     """The site's bundle as installed: whether it has ended by now is the decision's to say."""
     slots = Slots(str(folder / "trust"))
     slots.write(SLOT, site.trust_bundle(keep=False))
-    return Trust(slots, roots, clock.now)
+    return Trust(slots, device.roots, clock.now, device.accept_ended)
 
 
 def _ledger(folder: Path) -> ledger_store.Ledger:

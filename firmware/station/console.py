@@ -35,7 +35,7 @@ class Console:
 
     def give(self, token):
         """Takes a signed time, journals what became of it, and prints that."""
-        word = self._taker.take(token)
+        word = self._taker.take(token) or ""
         now_ms, state = self._clock.now()
         try:
             self._journal.note((now_ms // 1000, state), "SIGNED_TIME", word)
