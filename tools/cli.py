@@ -19,6 +19,7 @@ from tools import (
     provision,
     signed_time,
     sim,
+    upstream,
     verify,
 )
 from tools.problem import Problem
@@ -52,6 +53,7 @@ app = typer.Typer(
 )
 app.command(epilog=init.EXAMPLES)(init.init)
 app.command(epilog=issue.EXAMPLES)(issue.issue)
+app.command("import", epilog=upstream.EXAMPLES)(upstream.import_)
 app.command(epilog=inspection.EXAMPLES)(inspection.inspect)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=sim.TAP_EXAMPLES)(sim.tap)

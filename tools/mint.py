@@ -42,7 +42,7 @@ def claims_file(name: str) -> dict:
     except OSError as error:
         raise Problem(f"cannot read {what}: {reason(error)}") from None
     try:
-        claims = json.loads(text, object_pairs_hook=_no_doubles)
+        claims = json.loads(text, object_pairs_hook=no_doubles)
     except (ValueError, RecursionError) as error:
         raise Problem(f"{what} are no JSON: {error}") from None
     if not isinstance(claims, dict):
@@ -50,7 +50,8 @@ def claims_file(name: str) -> dict:
     return claims
 
 
-def _no_doubles(pairs: list) -> dict:
+def no_doubles(pairs: list) -> dict:
+    """For `json.loads`: the object. Raises ValueError where a member stands twice."""
     members = dict(pairs)
     if len(members) != len(pairs):
         names = [name for name, _ in pairs]
