@@ -41,8 +41,7 @@ class Ports:
     """Everything outside the program that the station uses. Outputs are callables that take 0 or 1."""
 
     def __init__(self):
-        outputs = [Pin(getattr(pins, name), Pin.OUT, value=0) for name in sorted(dir(pins)) if name.startswith("RELAY")]
-        self.relays = [pin.value for pin in outputs]
+        self.relays = []  # those in use; boot.py has driven all of them off
         self.green = Pin(pins.LED_GREEN, Pin.OUT, value=0).value
         self.red = Pin(pins.LED_RED, Pin.OUT, value=0).value
         self.buzzer = Pin(pins.BUZZER, Pin.OUT, value=0).value
@@ -83,6 +82,12 @@ class Ports:
         names = [name for name in sorted(dir(pins)) if name.startswith("VEHICLE")]
         return [Pin(getattr(pins, name), Pin.IN).value for name in names]
 
+    def use_relays(self, count):
+        """As many outputs as the site has EVSEs, if this board has them."""
+        for name in sorted(name for name in dir(pins) if name.startswith("RELAY"))[:count]:
+            self.relays.append(Pin(getattr(pins, name), Pin.OUT, value=0).value)
+        return self.relays
+
     def all_off(self):
         for output in self.relays:
             output(0)
@@ -90,6 +95,8 @@ class Ports:
 
 def main():
     if in_maintenance():
+        for number in (pins.LED_GREEN, pins.LED_RED):
+            Pin(number, Pin.OUT, value=1)
         print("maintenance: no station runs; remove", MAINTENANCE_FLAG, "or release the strap, and reset")
         return
     gc.threshold(GC_THRESHOLD)
@@ -114,8 +121,10 @@ def main():
         if app is None:
             print("the firmware on this board is damaged: deploy again")
             return  # the console stays reachable until the watchdog bites
-        app.failed("INTERNAL_FAULT", type(error).__name__)
-        machine.reset()
+        try:
+            app.failed("INTERNAL_FAULT", type(error).__name__)
+        finally:
+            machine.reset()
 
 
 main()

@@ -1,6 +1,7 @@
 """`python -m tools`: the commands, and what becomes of an error."""
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -95,9 +96,9 @@ def main(arguments: list[str] | None = None) -> int:
             f"{error.format_message().replace('Value error, ', '').rstrip('.')}; see `{path} --help`", USAGE
         )
     except BrokenPipeError:
-        # whoever read our output went away: nothing is wrong, and nothing more can be told
+        # whoever read our output went away: as a shell says it of a program that SIGPIPE ended, and no answer of ours
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 128 + signal.SIGPIPE
     except (KeyboardInterrupt, typer.Abort):
         return _complain("stopped", 130)
     except Exception as error:

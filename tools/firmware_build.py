@@ -68,10 +68,10 @@ def settings(board_name: str) -> dict[str, Any]:
 
 def read_pins(board_name: str) -> dict[str, int]:
     """GPIO numbers of a board's pins by name."""
+    known = sorted(path.parent.name for path in BOARDS.glob("*/pins.csv"))
+    if board_name not in known:  # a path to one elsewhere would have files written there
+        raise Problem(f"there is no board {board_name!r} in boards/: there are {', '.join(known)}")
     path = BOARDS / board_name / "pins.csv"
-    if not path.is_file():
-        known = ", ".join(sorted(path.parent.name for path in BOARDS.glob("*/pins.csv")))
-        raise Problem(f"there is no board {board_name!r} in boards/: there are {known}")
     with path.open(newline="") as file:
         return {row["name"]: int(row["gpio"]) for row in csv.DictReader(file)}
 

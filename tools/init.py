@@ -126,6 +126,7 @@ def init(
         for name, key in keys.items():
             write_private(folder / name, json.dumps(key, indent=2).encode() + b"\n", replace=force)
         (folder / CONFIG).write_text(text, "utf-8")
+        (folder / ".gitignore").write_text("*\n", "utf-8")  # private keys are not for repositories
     except OSError as error:
         raise Problem(f"cannot write the site {folder}: {reason(error)}") from None
     site = Site.load(folder)

@@ -174,6 +174,8 @@ class _Bench:
                 self._end()
             case ["cut"]:
                 self._station.power_cut()
+            case ["power"] if self._station.board.alive:
+                print("the power is on already")
             case ["power"]:
                 self._station.board.power_on()
             case ["tap", name]:

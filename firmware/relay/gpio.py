@@ -32,15 +32,18 @@ class GpioRelay:
     def busy(self, evse_id):
         return evse_id in self._sessions
 
+    def accepts(self, evse_id, limits):
+        """Whether a grant with these limits would be energised now."""
+        return evse_id in self._outputs and not self.busy(evse_id) and limits.get("maxDuration") != 0
+
     async def deliver(self, grant):
         """Energises. RelayFault: refused, and nothing was energised."""
-        output = self._outputs.get(grant.evse_id)
+        if not self.accepts(grant.evse_id, grant.limits):
+            raise RelayFault(grant.evse_id)
         minutes = grant.limits.get("maxDuration")
         duration_ms = self._max_on_ms if minutes is None else min(minutes * 60_000, self._max_on_ms)
-        if output is None or self.busy(grant.evse_id) or duration_ms == 0:
-            raise RelayFault(grant.evse_id)
         self._sessions[grant.evse_id] = _Session(grant, self._ticks_ms(), duration_ms)
-        output(1)
+        self._outputs[grant.evse_id](1)
 
     def renew_all(self):
         """Renews the lease of what runs; to be called every RENEW_MS by a station that is well."""

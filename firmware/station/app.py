@@ -7,6 +7,7 @@ import asyncio
 
 from micropython import const
 
+from crypto import field25519, sha512
 from relay.gpio import GpioRelay
 from relay.grant import RENEW_MS
 from station import indicator, tables
@@ -47,7 +48,7 @@ class App:
         await self._brake()
         try:
             site, stores, trust = self._open()
-            if len(site.evses) > len(ports.relays):
+            if len(site.evses) > len(ports.use_relays(len(site.evses))):
                 raise NotReady("config", 1, "more EVSEs than this board has relay outputs")
             await self._check_journal()
             nfc = ports.nfc(site.bus)
@@ -58,6 +59,8 @@ class App:
             return
         self.relay = self._make_relay(site)
         self._note("START", ports.reset_cause)
+        if self._timekeeper is not None and self._timekeeper.problem:
+            self._tell_battery_clock()
         decision = Decision(
             site,
             trust,
@@ -66,6 +69,7 @@ class App:
             stores.journal,
             self.relay.enforces,
             self._pause,
+            accepts=self.relay.accepts,
             busy=self.relay.busy,
             ready=self._ready(site),
         )
@@ -75,9 +79,10 @@ class App:
         )
         self._start("reader", self._tapping.run(), _READER_LIMIT_MS)
         self._start("tables", self._load_tables(trust), None)
-        self._start("upkeep", self._keep_up(stores.ledger), None)
+        if not (field25519.NATIVE and sha512.NATIVE):
+            print("crypto: no memory for native code, the plain code serves: signatures take seconds")
         print("ready:", site.reader_id, self._clock.state)
-        await self._serve()
+        await self._serve(stores.ledger)
 
     def _open(self):
         """(site, stores, trust), or NotReady."""
@@ -186,9 +191,10 @@ class App:
     async def _pause(self):
         await asyncio.sleep_ms(0)
 
-    async def _serve(self):
+    async def _serve(self, ledger):
         ports = self._ports
-        started = renewed = ports.ticks_ms()
+        started = renewed = kept = ports.ticks_ms()
+        upkeep = self._upkeep_steps(ledger)
         healthy = False
         while True:
             self._check()
@@ -202,30 +208,35 @@ class App:
             if not healthy and ports.ticks_diff(now, started) >= HEALTHY_AFTER_MS:
                 healthy = True
                 self._supervisor.healthy()
+            if ports.ticks_diff(now, kept) >= _UPKEEP_MS:
+                kept = now
+                upkeep = self._upkeep_steps(ledger)
+            for _ in upkeep:
+                break  # a step a round
             self._lights.background(self._idle_pattern())
             await asyncio.sleep_ms(_LOOP_MS)
 
-    async def _keep_up(self, ledger):
+    def _upkeep_steps(self, ledger):
         """What is due every ten minutes: follow the battery clock, store the floor, forget tickets that have ended.
 
         A bucket of the ledger a step, and only by a clock that has settled: what is forgotten may be used again.
         """
-        told = ""
-        while True:
-            if self._timekeeper is not None:
-                self._timekeeper.service()
-                if self._timekeeper.problem != told:
-                    told = self._timekeeper.problem
-                    print("battery clock:", told or "well")
-                    self._note("BATTERY_CLOCK", told)
-            try:
-                self._clock.keep_floor()
-                if self._clock.settled:
-                    for _ in ledger.expire_steps(self._clock.now()[0] // 1000, _EXPIRE_SHARE):
-                        await asyncio.sleep_ms(_LOOP_MS)
-            except (Full, Fault) as error:
-                print("upkeep:", error)
-            await asyncio.sleep_ms(_UPKEEP_MS)
+        if self._timekeeper is not None:
+            told = self._timekeeper.problem
+            self._timekeeper.service()
+            if self._timekeeper.problem != told:
+                self._tell_battery_clock()
+        try:
+            self._clock.keep_floor()
+            if self._clock.settled:
+                for _ in ledger.expire_steps(self._clock.now()[0] // 1000, _EXPIRE_SHARE):
+                    yield
+        except (Full, Fault) as error:
+            print("upkeep:", error)
+
+    def _tell_battery_clock(self):
+        print("battery clock:", self._timekeeper.problem or "well")
+        self._note("BATTERY_CLOCK", self._timekeeper.problem)
 
     def _idle_pattern(self):
         if self._tapping.fault:

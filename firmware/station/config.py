@@ -63,7 +63,7 @@ class Site:
         if not 1 <= len(self.reader_id.encode()) <= 32:
             raise ConfigError("reader")
         self.evses = [self._evse(entry) for entry in _member(config, "evses", list)]
-        if not 1 <= len(self.evses) <= 3:
+        if not 1 <= len(self.evses) <= 3 or len({evse.id for evse in self.evses}) != len(self.evses):
             raise ConfigError("evses")
         self.roots = {}  # kid: 32-byte public key
         for root in _member(config, "roots", list):

@@ -43,13 +43,26 @@ class Decision:
 
     site: station.config.Site; trust: station.trusted.Trust; clock: has `now() -> (unix_ms, state)`;
     ledger, journal: of store; enforced: names of the limits that the relay side enforces;
+    accepts: (evse_id, limits) -> bool, what the deliverer would refuse anyway is not recorded as a grant first;
     busy, ready: evse_id -> bool (a session runs there; a vehicle waits there);
     presence: (presentation, evse_id) -> bool; online: async (claims, evse_id) -> "yes" | "no" | "silent", within 5 s;
     pause: async callable, called between pieces of long work so that everything else is served.
     """
 
     def __init__(
-        self, site, trust, clock, ledger, journal, enforced, pause, busy=None, ready=None, presence=None, online=None
+        self,
+        site,
+        trust,
+        clock,
+        ledger,
+        journal,
+        enforced,
+        pause,
+        accepts=None,
+        busy=None,
+        ready=None,
+        presence=None,
+        online=None,
     ):
         self.site = site
         self.trust = trust
@@ -58,6 +71,7 @@ class Decision:
         self.journal = journal
         self.enforced = enforced
         self.pause = pause
+        self.accepts = accepts or (lambda evse_id, limits: True)
         self.busy = busy or (lambda evse_id: False)
         self.ready = ready or (lambda evse_id: True)
         self.presence = presence or (lambda presentation, evse_id: presentation.carrier != "ble")
@@ -135,16 +149,17 @@ class Decision:
     async def _check_rules(self, presentation, claims, issuer, verdict):
         """(evse_id, limits) of the one EVSE that this ticket opens now; Refused otherwise."""
         proof = presentation.proof
-        verdict.holder = "passive" if proof is None else "proven"
+        offered = "passive" if proof is None else "proven"  # as far as the rules before the proof can know
         candidates = self._candidates(presentation)
         passed, refused = [], []
         for evse in candidates:
             try:
-                situation = self._situation(presentation, claims, issuer, evse, verdict.holder)
+                situation = self._situation(presentation, claims, issuer, evse, offered)
                 passed.append((evse.id, rules.check(claims, issuer, situation)))
             except Refused as refusal:
                 refused.append(refusal)
-        refusal = None if passed else refused[0]
+        # where no EVSE will do, the one that came furthest tells most
+        refusal = None if passed else max(refused, key=lambda one: reason.REASONS.index(one.reason))
         if proof is not None and claims.driver_public_key is not None:
             # the proof is the dearest check: made only when nothing that comes before it in the order has failed
             if refusal is None or reason.REASONS.index(refusal.reason) > _LAST_BEFORE_PROOF:
@@ -152,6 +167,7 @@ class Decision:
                 evse_id = passed[0][0] if passed else candidates[0].id
                 if not await self._proven(proof, claims, presentation.ticket, evse_id):
                     raise Refused(reason.HOLDER_PROOF_FAILED)
+                verdict.holder = "proven"
         if refusal is not None:
             raise refusal
         if len(passed) > 1:
@@ -164,8 +180,7 @@ class Decision:
         evses = self.site.evses
         if presentation.evse_id is not None:
             return [evse for evse in evses if evse.id == presentation.evse_id] or evses[:1]
-        ready = [evse for evse in evses if self.ready(evse.id) and not self.busy(evse.id)]
-        return ready or evses
+        return [evse for evse in evses if self.ready(evse.id)] or evses
 
     async def _proven(self, proof, claims, ticket, evse_id):
         proven = False
@@ -178,7 +193,7 @@ class Decision:
         use = verdict.claims.multi_usage
         if use == "Allowed":
             return False
-        now_s = self._trusted_now_s()
+        now_s = self._trusted_now_s(verdict.claims)
         try:
             found = self.ledger.find(verdict.key, now_s)
             if found is None:
@@ -195,10 +210,11 @@ class Decision:
             return True
         raise Refused(reason.ALREADY_USED)
 
-    def _trusted_now_s(self):
-        """For the ledger: only a clock that is set may forget what has ended."""
+    def _trusted_now_s(self, claims):
+        """For the ledger: only a clock that is set may forget what has ended, but never this ticket's own use: the
+        rules have found it alive, however late it has become."""
         now_ms, state = self.clock.now()
-        return now_ms // 1000 if state == "SET" else None
+        return min(now_ms, claims.not_after_ms - 1) // 1000 if state == "SET" else None
 
     async def _check_online(self, claims, evse_id, used):
         must = used or claims.validation_method == "MustBeValidated"
@@ -213,23 +229,29 @@ class Decision:
     def _record(self, presentation, verdict):
         """Ledger first, journal second: a cut between them leaves a ticket used and not granted, never the reverse."""
         claims = verdict.claims
+        if self.clock.now()[0] >= claims.not_after_ms:  # the proof or the controller took its time
+            raise Refused(reason.EXPIRED, "notAfter")
+        # before anything is written: what may run out of memory
+        body = self.journal.grant_body(self._stamp(), verdict, presentation.ticket)
         try:
             if not self.journal.room_for_grant(len(presentation.ticket)):
                 raise Refused(reason.JOURNAL_FULL)
         except Fault as fault:
             raise Refused(reason.STORE_FAULT, str(fault)) from fault
+        if not self.accepts(verdict.evse_id, verdict.limits):
+            raise Refused(reason.RELAY_FAULT, verdict.evse_id)
         try:
             if claims.multi_usage != "Allowed":
                 until_s = -(-claims.not_after_ms // 1000)
                 verdict.first_use = self.ledger.add(
-                    verdict.key, until_s, evse_digest(verdict.evse_id), self._trusted_now_s()
+                    verdict.key, until_s, evse_digest(verdict.evse_id), self._trusted_now_s(claims)
                 )
         except Full as full:
             raise Refused(reason.LEDGER_FULL, str(full)) from full
         except Fault as fault:
             raise Refused(reason.STORE_FAULT, str(fault)) from fault
         try:
-            verdict.session = self.journal.grant(self._stamp(), verdict, presentation.ticket)
+            verdict.session = self.journal.grant(body)
         except (Full, Fault) as error:
             self._forget(verdict)
             why = reason.JOURNAL_FULL if isinstance(error, Full) else reason.STORE_FAULT

@@ -21,12 +21,16 @@ def _blinks(colour, count):
     return tuple(steps)
 
 
+def _counted(count):
+    """Red blinks, and a pause after them, so that what is shown next is not counted with them."""
+    return _blinks(_RED, count) + (_DARK + (1500,),)
+
+
 READY = (_GREEN + (50,), _DARK + (2950,))
 NO_TIME = _blinks(_RED, 2) + (_DARK + (2100,),)
 READING = (_GREEN + (60_000,),)
 FAULT = (_RED + (60_000,),)
-MAINTENANCE = (_GREEN + (500,), _RED + (500,))
-NO_TICKET = _blinks(_RED, 1)
+NO_TICKET = _counted(1)
 GRANTED = ((1, 0, 1, 150), (1, 0, 0, 2850))
 
 # red blinks: what a driver can do about it
@@ -64,8 +68,8 @@ def refused(why):
     """The pattern for a refusal; seven blinks are the reader's own fault (store, journal, relay)."""
     for index, group in enumerate(GROUPS):
         if why in group:
-            return _blinks(_RED, index + 1)
-    return _blinks(_RED, len(GROUPS) + 1)
+            return _counted(index + 1)
+    return _counted(len(GROUPS) + 1)
 
 
 def missing(count):

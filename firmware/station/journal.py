@@ -53,21 +53,21 @@ class DecisionJournal:
     def damage(self):
         return self._journal.damage
 
-    def grant(self, stamp, verdict, ticket):
-        """Sequence number of the record, which is durable when this returns."""
-        return self._journal.append(
-            GRANT,
-            _body(
-                stamp,
-                (
-                    (3, verdict.evse_id),
-                    (4, verdict.limits),
-                    (5, bytes(ticket)),
-                    (6, verdict.issuer.kid),
-                    (7, verdict.holder),
-                ),
-            ),
+    def grant_body(self, stamp, verdict, ticket):
+        """The body of a GRANT, in two parts, so that a long ticket is not copied: everything else, then the ticket."""
+        members = (
+            (3, verdict.evse_id),
+            (4, verdict.limits),
+            (6, verdict.issuer.kid),
+            (7, verdict.holder),
         )
+        body = _body(stamp, members)
+        # one more member in the map, whose head is one byte, since it has fewer than 24
+        return bytes((body[0] + 1,)) + body[1:] + b"\x05" + cbor.bytes_head(len(ticket)), ticket
+
+    def grant(self, body):
+        """Sequence number of the record, which is durable when this returns."""
+        return self._journal.append(GRANT, body)
 
     def refusal(self, stamp, verdict):
         kid = verdict.issuer.kid if verdict.issuer else None

@@ -11,7 +11,7 @@ from station.journal import DecisionJournal
 from station.random import Random
 from store import journal as journal_store
 from store import ledger as ledger_store
-from store.files import Fault, folder
+from store.files import Fault, Full, folder
 from store.floor import Floor, count_boot
 from store.slots import Slots
 
@@ -58,7 +58,7 @@ class Stores:
             key = _read_key(root + JOURNAL_KEY)
             journal = journal_store.Journal(root + "data/journal", key)
             self.random = Random(key, count_boot(root + "data"), os.urandom)
-        except Fault as fault:
+        except (Fault, Full) as fault:
             raise NotReady("journal", 4, str(fault)) from fault
         if journal.damage:
             raise NotReady("journal", 4, "; ".join(journal.damage))

@@ -1,5 +1,7 @@
 """The reader task: looks for cards, hands what they hold to the tap, and counts a card that stays only once."""
 
+import gc
+
 from nfc.errors import TOO_LARGE
 from nfc.phone import Phone
 from nfc.pn532 import Pn532
@@ -9,6 +11,7 @@ from present.presentation import Presentation
 from present.session import Session
 from station import indicator
 from ticket.form import MAX_BYTES
+from ticket.verdict import INTERNAL_FAULT
 
 
 def _bus(name, timing, port, *lines):
@@ -49,13 +52,26 @@ class Tapping:
     async def run(self):
         while True:
             self._beat()
-            started = self._ticks_ms()
-            found = await self._reader.read()
-            if found is None:
+            try:
+                found = await self._tap_once()
+            except MemoryError:
+                # a card must not be able to reset the reader; whatever was granted by then is on record and runs
+                gc.collect()
+                self._lights.once(indicator.refused(INTERNAL_FAULT))
+                self._report_no_ticket("NO_MEMORY")
+                found = True
+            if found:
+                await self._until_removed()
+            else:
                 await self._sleep(self._poll_ms)
-                continue
+
+    async def _tap_once(self):
+        """Looks for a card and judges it; whether there was one."""
+        started = self._ticks_ms()
+        found = await self._reader.read()
+        if found is not None:
             await self._judge(found, started)
-            await self._until_removed()
+        return found is not None
 
     async def _judge(self, found, started):
         self._beat()

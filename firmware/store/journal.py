@@ -83,19 +83,22 @@ class Journal:
         return self._kept.first, self._refused.first
 
     def append(self, kind, body):
-        """Append to the kept stream, durably; returns the sequence.
+        """Append to the kept stream, durably; returns the sequence. `body`: bytes, or a tuple of byte strings, which
+        are written one after the other and never joined in memory.
 
         Raises Full when it would need the room reserved for voids and ends (or, for these, when that is used up),
         Fault when the flash failed or the body is too long.
         """
         closing = kind in (VOID, END)
-        if len(body) > (SMALL_MAX if closing else BODY_MAX):
-            raise Fault("journal: body of %d bytes" % len(body))
+        body = body if type(body) is tuple else (body,)
+        length = sum([len(part) for part in body])
+        if length > (SMALL_MAX if closing else BODY_MAX):
+            raise Fault("journal: body of %d bytes" % length)
         if closing:
             self._kept.fresh()
-            if self._kept.used + log.OVERHEAD + len(body) > self._size:
+            if self._kept.used + log.OVERHEAD + length > self._size:
                 raise Full("journal")
-        elif not self.room(len(body)):
+        elif not self.room(length):
             raise Full("journal")
         return self._kept.append(kind, self._refused.last, body)
 
@@ -104,7 +107,7 @@ class Journal:
         if len(body) > SMALL_MAX:
             raise Fault("journal: body of %d bytes" % len(body))
         self._refused.fresh()
-        sequence = self._refused.append(kind, self._kept.last, body)
+        sequence = self._refused.append(kind, self._kept.last, (body,))
         self._refused.drop_oldest(_RING_SEGMENTS)
         return sequence
 

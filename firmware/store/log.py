@@ -155,15 +155,19 @@ class Log:
         return len(self._bases)
 
     def append(self, kind, other, body):
-        """Append durably; returns the sequence. Raises Full or Fault, and then it is unknown whether it is there."""
+        """Append durably a body given as a tuple of byte strings; returns the sequence.
+
+        Raises Full or Fault, and then it is unknown whether it is there.
+        """
         sequence = self.last + 1
-        head = records.head(kind, self._stream, LINK + len(body) + CODE, sequence, other)
+        length = sum([len(part) for part in body])
+        head = records.head(kind, self._stream, LINK + length + CODE, sequence, other)
         link = self.code[:LINK]
-        code = self._mac.of((head, link, body))[:CODE]
-        parts = records.seal((head, link, body, code))
+        code = self._mac.of((head, link) + body)[:CODE]
+        parts = records.seal((head, link) + body + (code,))
         self._stale = True
         self._changes += 1
-        size = OVERHEAD + len(body)
+        size = OVERHEAD + length
         if size > tails.RECORD_MAX:
             self._flush(sequence, code, parts, size)
         else:

@@ -152,6 +152,11 @@ def head(data):
     return _head(_BYTES, len(data))
 
 
+def bytes_head(length):
+    """What stands before a byte string of that length."""
+    return _head(_BYTES, length)
+
+
 def _head(major, number):
     major <<= 5
     if number < 24:

@@ -79,10 +79,11 @@ REASONS = (
 class Refused(Exception):
     """A refusal. `reason` is one of `REASONS`; `detail` a short text such as a member's name, never secret, maybe "".
 
-    No more than the first 64 characters of `detail` are kept, since it may name a member that an attacker chose.
+    No more than the first 64 characters of `detail` are kept, and those outside printable ASCII become `?`, since it
+    may repeat what an attacker wrote, and ends on consoles and in the journal.
     """
 
     def __init__(self, reason, detail=""):
         super().__init__(reason, detail)
         self.reason = reason
-        self.detail = detail[:64]
+        self.detail = "".join([letter if " " <= letter <= "~" else "?" for letter in detail[:64]])

@@ -25,7 +25,7 @@ class Issuer:
     kid = "issuer-1"
 granted = Verdict("GRANTED")
 granted.evse_id, granted.issuer, granted.limits = "DE*ABC*E1*1", Issuer(), {"maxDuration": 60}
-session = book.grant((1795348800, "SET"), granted, b"a ticket")
+session = book.grant(book.grant_body((1795348800, "SET"), granted, b"a ticket"))
 book.end((1795348860, "SET"), session, "DURATION", 60)
 book.refusal((1795348900, "SET"), Verdict("EXPIRED", "notAfter"))
 print("written")

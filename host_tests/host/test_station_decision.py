@@ -84,8 +84,11 @@ class Journal:
     def room_for_grant(self, length):
         return True
 
-    def grant(self, stamp, verdict, ticket):
-        return self._keep("grant", verdict.evse_id)
+    def grant_body(self, stamp, verdict, ticket):
+        return verdict.evse_id
+
+    def grant(self, body):
+        return self._keep("grant", body)
 
     def refusal(self, stamp, verdict):
         self._keep("refusal", verdict.reason)
@@ -342,3 +345,63 @@ def test_an_unforeseen_fault_is_the_caller_s_and_frees_what_was_held(bench):
         with pytest.raises(TypeError):
             bench.tap(validationMethod="MustBeValidated")
     assert bench.reason() == "GRANTED"
+
+
+class Ticking:
+    """A clock that moves on with every look at it."""
+
+    def __init__(self, at_ms):
+        self.at_ms = at_ms
+
+    def now(self):
+        self.at_ms += 1
+        return self.at_ms, "SET"
+
+
+def test_no_second_grant_while_the_ticket_ends_during_the_decision(bench):
+    shown = ticket(notAfter="2026-11-22T12:00:10Z")
+    assert bench.decide(Presentation(shown, "card", E1)).granted
+    for before_ms in range(1, 12):
+        bench.decision.clock = Ticking(NOW_MS + 10_000 - before_ms)
+        assert bench.decide(Presentation(shown, "card", E1)).reason in ("ALREADY_USED", "EXPIRED")
+
+
+def test_no_grant_starts_after_the_end_however_long_the_controller_took(bench):
+    async def late_yes(claims, evse_id):
+        bench.clock.reading = (NOW_MS + 3_600_000, "SET")
+        return "yes"
+
+    bench.decision.online = late_yes
+    assert bench.reason(validationMethod="MustBeValidated") == "EXPIRED"
+
+
+def test_a_signature_that_nobody_checked_proves_nothing(bench):
+    verdict = bench.decide(Presentation(ticket(), "phone", E1, Proof(bytes(32), "", bytes(64))))
+    assert (verdict.reason, verdict.holder) == ("GRANTED", "passive")
+
+
+def test_what_the_relay_would_refuse_is_not_recorded_as_a_grant(bench):
+    bench.decision.accepts = lambda evse_id, limits: limits.get("maxDuration") != 0
+    assert [bench.reason(maxDuration=0), bench.reason(maxDuration=1)] == ["RELAY_FAULT", "GRANTED"]
+    assert bench.journal.entries == [("refusal", "RELAY_FAULT"), ("grant", E1)]
+
+
+def test_out_of_memory_before_the_record_leaves_the_ticket_unused(bench):
+    def no_memory(*_):
+        raise MemoryError
+
+    make_body, bench.journal.grant_body = bench.journal.grant_body, no_memory
+    with pytest.raises(MemoryError):
+        bench.tap()
+    bench.journal.grant_body = make_body
+    assert bench.reason() == "GRANTED"
+
+
+def test_a_busy_evse_is_the_reason_where_the_others_are_wrong(bench):
+    bench.running = {E1}
+    assert bench.reason(None, validEVSEIds=[E1]) == "EVSE_BUSY"
+
+
+def test_what_an_attacker_wrote_is_made_printable():
+    refusal = Refused("UNKNOWN_ISSUER", "x\r\ntap: GRANTED\x1b[2Jé" + "y" * 100)
+    assert refusal.detail.startswith("x??tap: GRANTED?[2J?yyy") and len(refusal.detail) == 64

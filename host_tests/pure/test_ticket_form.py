@@ -17,7 +17,7 @@ def test_the_envelope_of_a_jws():
     ticket = jws(MINIMAL)
     envelope = form.read(ticket)
     assert (envelope.form, envelope.kid, envelope.signature) == ("jws", "issuer-1", SIGNATURE)
-    assert envelope.signed + b"." + b64url.encode(SIGNATURE) == ticket
+    assert bytes(envelope.signed) + b"." + b64url.encode(SIGNATURE) == ticket
     assert b64url.encode(envelope.payload) == ticket.split(b".")[1]
     assert form.read(jws(MINIMAL, alg="EdDSA")).kid == "issuer-1"
 
