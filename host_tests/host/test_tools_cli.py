@@ -23,7 +23,7 @@ TWO = ("--evse", "DE*ABC*E1*1=AC", "--evse", "DE*ABC*E1*2=DC")
 
 
 def test_a_new_site_has_a_config_and_three_private_keys(site):
-    assert {path.name for path in site.iterdir()} == {"site.toml", *KEYS}
+    assert {path.name for path in site.iterdir()} == {"site.toml", ".gitignore", *KEYS}
     kids = set()
     for name in KEYS:
         path = site / name
