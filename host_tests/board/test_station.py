@@ -1,5 +1,7 @@
 """The whole firmware on the virtual board: what a driver and a station builder live through."""
 
+import base64
+
 import pytest
 
 from station import indicator
@@ -272,3 +274,20 @@ def test_idle_and_after_taps_the_heap_stays_where_it_is(station):
     station.world.run(1)
     free = int(station.printed_since(start).rpartition("heap ")[2].split()[0])
     assert free > 14_000  # of 96wK
+
+
+# (what is on the card): each of these once exhausted the heap, before any signature was checked
+HOSTILE = {
+    "many empty arrays in a CWT": b"\x84\x99" + (4000).to_bytes(2, "big") + b"\x80" * 4000 + b"\xa0\x40\x40",
+    "a small one": b"\x84\x98\xdc" + b"\x80" * 220 + b"\xa0\x40\x40",
+    "a JWS header of many numbers": base64.urlsafe_b64encode(b"[" + b"1e1," * 700 + b"1]").rstrip(b"=") + b".AA.AA",
+    "4000 bytes of nothing": b"." * 4000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_card_resets_the_reader_or_ends_a_session(station, name):
+    assert station.tap_ticket(maxDuration=5).energised
+    resets = len(station.board.resets)
+    station.tap(station.card(HOSTILE[name]))
+    assert station.relay_on and len(station.board.resets) == resets
