@@ -170,6 +170,8 @@ class Decision:
                 verdict.holder = "proven"
         if refusal is not None:
             raise refusal
+        if presentation.evse_id not in (None, passed[0][0]):  # judged in its place, but never opened instead
+            raise Refused(reason.WRONG_PLACE, "not on offer")
         if len(passed) > 1:
             raise Refused(reason.EVSE_BUSY, "several are ready: choose one")
         if self.busy(passed[0][0]):  # since the proof was checked
