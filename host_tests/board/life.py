@@ -29,6 +29,18 @@ _UNIX_2000_MS = 946_684_800_000
 HEAP = "160wK"  # memory is not what is tested here
 _BUCKET = 7  # of the ledger: made ready to be compacted
 
+# In front of main.py: a relay that is out of order for whoever asks for two minutes, so that grants are voided.
+_FAULTY = """
+import relay.gpio
+from relay.grant import RelayFault
+_deliver = relay.gpio.GpioRelay.deliver
+async def deliver(self, grant):
+    if grant.limits.get("maxDuration") == 2:
+        raise RelayFault("out of order")
+    await _deliver(self, grant)
+relay.gpio.GpioRelay.deliver = deliver
+"""
+
 # Brings the stores close to their turning points: a bucket to its compaction, both journal streams to a new segment,
 # the ring to dropping its oldest one.
 _PREPARE = """
@@ -147,7 +159,14 @@ class Liver:
             with fs.open("/site.json", "rb") as file:
                 config = json.loads(file.read())
             config["nfc"]["poll_ms"] = 1000  # a minute without a card is soon over then
-            files = {"/maintenance": "", "/full.py": _PREPARE % (_BUCKET, _BUCKET), "/site.json": json.dumps(config)}
+            with fs.open("/main.py", "rb") as file:
+                main = file.read().decode()
+            files = {
+                "/main.py": _FAULTY + main,
+                "/maintenance": "",
+                "/full.py": _PREPARE % (_BUCKET, _BUCKET),
+                "/site.json": json.dumps(config),
+            }
             for path, content in files.items():
                 with fs.open(path, "wb") as file:
                     file.write(content.encode())
@@ -201,7 +220,7 @@ class Liver:
         self._tap("granted", self.ticket("A"))
         self._session_ends()
         self._tap("refused", self.ticket("kind", evseKind="DC"))
-        self._tap("voided", self.ticket(self._in_bucket(), maxDuration=0))
+        self._tap("voided", self.ticket(self._in_bucket(), maxDuration=2))
         self._tap("granted", self.ticket("B", "cwt"), "cwt")
         self._tap("refused", self.ticket("busy"))
         self.station.power_cut()
@@ -215,7 +234,7 @@ class Liver:
         self._at_console("bundle", "f = open('/incoming/trust.jws', 'wb'); " + write + "; f.close()")
         self._tap("granted", self.ticket("C"))
         self._session_ends()
-        self._tap("voided", self.ticket("D", maxDuration=0))
+        self._tap("voided", self.ticket("D", maxDuration=2))
         self._tap("granted", self.ticket("E", description=[{"language": "en", "text": "x" * 2000}]))
 
     def _switch_on(self) -> None:
