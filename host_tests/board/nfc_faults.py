@@ -25,18 +25,28 @@ _VERDICT = re.compile(r"^(tap|card): .*\n", re.MULTILINE)
 class FaultStation(Bench):
     """A station with three EVSEs and a relay for each, so that a grant is possible while others' sessions run."""
 
-    def __init__(self, provisioned: Provisioned, folder: Path, bus: str, **options):
-        super().__init__(provisioned, folder / f"{bus}.img", bus=bus, **options)
+    def __init__(
+        self,
+        provisioned: Provisioned,
+        folder: Path,
+        bus: str,
+        prepare: Callable[[], None] = lambda: None,
+        **config,
+    ):
+        """prepare: called before the first start. config: members of site.json."""
+        super().__init__(provisioned, folder / f"{bus}.img", bus=bus)
         self.bus = bus
-        self._customise()
+        self._customise(config)
+        prepare()
         self.relays = [self.pins["RELAY"], *_SPARE_PINS]
         self._used = 0
         self.start()
 
-    def _customise(self) -> None:
+    def _customise(self, changes: dict) -> None:
         with mounted(self.image) as fs:
             with fs.open("/site.json", "rb") as file:
                 config = json.loads(file.read())
+            config.update(changes)
             config["nfc"]["bus"] = self.bus
             config["evses"] = [{"id": f"DE*ABC*E1*{n + 1}", "kind": "AC"} for n in range(EVSES)]
             with fs.open("/pins.py", "rb") as file:
