@@ -136,7 +136,7 @@ def test_tickets_minted_by_other_libraries_are_read_and_their_signatures_hold(al
         envelope = form.read(ticket)
         assert envelope.kid == "issuer-1"
         assert ed25519.verify(PUBLIC, envelope.signed, envelope.signature)
-        assert not ed25519.verify(PUBLIC, envelope.signed + b"x", envelope.signature)
+        assert not ed25519.verify(PUBLIC, bytes(envelope.signed) + b"x", envelope.signature)
         assert form.claims(envelope).valid_evse_ids == [scope.parse(scope.EVSE, "DE*ABC*E1*1")]
 
 
