@@ -31,10 +31,11 @@ class FaultStation(Bench):
         folder: Path,
         bus: str,
         prepare: Callable[[], None] = lambda: None,
+        heap: str = "96wK",
         **config,
     ):
         """prepare: called before the first start. config: members of site.json."""
-        super().__init__(provisioned, folder / f"{bus}.img", bus=bus)
+        super().__init__(provisioned, folder / f"{bus}.img", bus=bus, heap=heap)
         self.bus = bus
         self._customise(config)
         prepare()

@@ -8,13 +8,14 @@ CARDS = ("ntag215", "type4")
 SAMPLE = 7919  # spreads a sample over the frames of a tap, the same in every run
 
 
-@pytest.fixture(scope="class")
-def station(request, provisioned, tmp_path_factory):
-    with FaultStation(provisioned, tmp_path_factory.mktemp("faults"), request.cls.bus) as made:
+@pytest.fixture
+def station(request, provisioned, tmp_path):
+    """A new one for each test: what it grants stays in its journal, which has an end."""
+    with FaultStation(provisioned, tmp_path, request.cls.bus) as made:
         yield made
 
 
-@pytest.fixture(scope="class")
+@pytest.fixture
 def frames(station):
     """Card: number of frames of its tap."""
     return {kind: len(station.points_of_a_tap(refused_card(kind, station.provisioned))) for kind in CARDS}
