@@ -347,22 +347,12 @@ def test_an_unforeseen_fault_is_the_caller_s_and_frees_what_was_held(bench):
     assert bench.reason() == "GRANTED"
 
 
-class Ticking:
-    """A clock that moves on with every look at it."""
-
-    def __init__(self, at_ms):
-        self.at_ms = at_ms
-
-    def now(self):
-        self.at_ms += 1
-        return self.at_ms, "SET"
-
-
 def test_no_second_grant_while_the_ticket_ends_during_the_decision(bench):
     shown = ticket(notAfter="2026-11-22T12:00:10Z")
     assert bench.decide(Presentation(shown, "card", E1)).granted
     for before_ms in range(1, 12):
-        bench.decision.clock = Ticking(NOW_MS + 10_000 - before_ms)
+        times = itertools.count(NOW_MS + 10_000 - before_ms)  # the clock moves on with every look at it
+        bench.clock.now = lambda times=times: (next(times), "SET")
         assert bench.decide(Presentation(shown, "card", E1)).reason in ("ALREADY_USED", "EXPIRED")
 
 
