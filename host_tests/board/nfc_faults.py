@@ -19,7 +19,7 @@ EVSES = 3
 _SPARE_PINS = (12, 15)  # outputs of the virtual board's chip on which no device hangs
 _MIME = "application/charging-ticket+"
 _EIO = 5
-_VERDICT = re.compile(r"^(tap|card): .*\n", re.MULTILINE)
+_VERDICT = re.compile(r"^(?:tap|card): (\S+).*\n", re.MULTILINE)
 
 
 class FaultStation(Bench):
@@ -75,8 +75,10 @@ class FaultStation(Bench):
         self._used += 1
         return make_card(kind, self.provisioned, validEVSEIds=[f"DE*ABC*E1*{self._used}"])
 
-    def said_since(self, at: int) -> bool:
-        return bool(_VERDICT.search(self.board.console_log, at))
+    def said_since(self, at: int) -> str:
+        """The first verdict since then; "" while there is none."""
+        found = _VERDICT.search(self.board.console_log, at)
+        return found[1] if found else ""
 
     def settle(self) -> None:
         """The field is empty for as long as a reader needs to see that and to cool down."""
@@ -89,7 +91,7 @@ class FaultStation(Bench):
         said = len(self.board.console_log)
         self.chip.faults = hook
         self.chip.field.put(card)
-        assert self.world.run_until(lambda: self.said_since(said), 5)
+        assert self.world.run_until(lambda: bool(self.said_since(said)), 5)
         self.chip.faults = None
         self.settle()
         return hook.seen
@@ -99,7 +101,7 @@ class FaultStation(Bench):
         said = len(self.board.console_log)
         restore = self._arm(kind, number)
         self.chip.field.put(card)
-        self.world.run_until(lambda: self.said_since(said), 4)
+        self.world.run_until(lambda: bool(self.said_since(said)), 4)
         self.settle()
         restore()
         return self.board.console_log[said:]

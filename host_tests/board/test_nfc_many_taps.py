@@ -46,11 +46,11 @@ class ManyTaps(FaultStation):
         said = len(self.board.console_log)
         for card in cards:
             self.chip.field.put(card, frames)
-        self.world.run_until(lambda: self.said_since(said), 6)
-        line = self.board.console_log[said:]
+        self.world.run_until(lambda: bool(self.said_since(said)), 6)
+        verdict = self.said_since(said)
         self.chip.field.take()
         self.world.run(_SETTLE_S)
-        return line.partition(": ")[2].split()[0] if ": " in line else ""
+        return verdict
 
     def heap(self) -> int:
         said = len(self.board.console_log)
