@@ -12,8 +12,7 @@ from joserfc.jws import extract_compact
 from crypto import ed25519
 from station.config import ConfigError
 from station.config import Site as DeviceSite
-from station.stores import TABLES
-from station.tables import file_name
+from station.tables import FOLDER, file_name
 from ticket import b64url
 from ticket.verdict import Refused
 from tools import site_schema
@@ -191,7 +190,7 @@ class Site:
     def provision_files(self) -> dict[str, bytes]:
         """What this site's reader is given: {path on the device: content}."""
         return {
-            **{f"{TABLES}/{file_name(key)}": table for key, table in self._tables()},
+            **{f"{FOLDER}/{file_name(key)}": table for key, table in self._tables()},
             "/site.json": json.dumps(self.device_config(), separators=(",", ":")).encode(),
             "/incoming/trust.jws": self.trust_bundle(),
             "/keys/journal.key": self.journal_key(),

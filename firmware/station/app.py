@@ -12,13 +12,13 @@ from relay.gpio import GpioRelay
 from relay.grant import RENEW_MS
 from station import indicator, tables
 from station.beats import Beats
-from station.clock import SET, UNKNOWN, Clock, unix_ms
+from station.clock import SET, UNKNOWN
+from station.config import NotReady
 from station.decision import Decision
-from station.stores import SITE, TABLES, TRUST_OFFER, NotReady, Stores, load_site
 from station.supervisor import HEALTHY_AFTER_MS
 from station.tap import Tap
 from station.tapping import Tapping
-from station.trusted import SAME, NoTrust, Trust, take_file
+from station.trusted import SAME
 from store.files import Fault, Full
 
 _LOOP_MS = const(100)
@@ -47,7 +47,7 @@ class App:
         self._start("lights", self._lights.run(), None)
         await self._brake()
         try:
-            site, stores, trust = self._open()
+            site, ledger, random, trust = self._open()
             if len(site.evses) > len(ports.use_relays(len(site.evses))):
                 raise NotReady("config", 1, "more EVSEs than this board has relay outputs")
             await self._check_journal()
@@ -65,8 +65,8 @@ class App:
             site,
             trust,
             self._clock,
-            stores.ledger,
-            stores.journal,
+            ledger,
+            self.journal,
             self.relay.enforces,
             self._pause,
             accepts=self.relay.accepts,
@@ -75,48 +75,26 @@ class App:
         )
         tap = Tap(decision, self.relay, self._lights, report, ports.ticks_ms, ports.ticks_diff)
         self._tapping = Tapping(
-            nfc, ports, site, stores.random, tap, self._lights, lambda: self._beats.beat("reader"), report_no_ticket
+            nfc, ports, site, random, tap, self._lights, lambda: self._beats.beat("reader"), report_no_ticket
         )
         self._start("reader", self._tapping.run(), _READER_LIMIT_MS)
         self._start("tables", self._load_tables(trust), None)
         if not (field25519.NATIVE and sha512.NATIVE):
             print("crypto: no memory for native code, the plain code serves: signatures take seconds")
         print("ready:", site.reader_id, self._clock.state)
-        await self._serve(stores.ledger)
+        await self._serve(ledger)
 
     def _open(self):
-        """(site, stores, trust), or NotReady."""
-        ports = self._ports
-        site = load_site("/" + SITE)
-        stores = Stores("/")
-        self._clock = Clock(ports.ticks_ms, ports.ticks_diff, stores.floor)
-        self.journal = stores.journal
-        self._start_clock(site)
-        try:
-            trust = Trust(stores.slots, site.roots, self._clock.now, site.accept_ended)
-            taken = take_file(trust, "/" + TRUST_OFFER)
-            if taken not in (None, SAME):
-                print("trust bundle:", taken)
-                self._note("TRUST_BUNDLE", taken)
-            trust.require()
-        except NoTrust as error:
-            raise NotReady("trust", 2, str(error)) from error
-        self._clock.horizon_s = trust.horizon_s
-        return site, stores, trust
+        """(site, ledger, random, trust), or NotReady."""
+        from station import opening
 
-    def _start_clock(self, site):
-        rtc = self._ports.rtc
-        if site.rtc is None:
-            self._clock.set(unix_ms(rtc.datetime()))
-            return
-        from station.ds3231 import Ds3231
-        from station.timekeeper import Timekeeper
-
-        bus = self._ports.clock_bus()
-        if bus is None:
-            raise NotReady("config", 1, "this board has no pins for its rtc")
-        self._timekeeper = Timekeeper(self._clock, rtc, Ds3231(bus))
-        self._timekeeper.start()
+        opened = opening.opened(self._ports)
+        opening.forget()
+        site, ledger, self.journal, random, self._clock, self._timekeeper, trust, taken = opened
+        if taken not in (None, SAME):
+            print("trust bundle:", taken)
+            self._note("TRUST_BUNDLE", taken)
+        return site, ledger, random, trust
 
     async def _check_journal(self):
         """Reads all of it once, since what rotted would else show only when it is collected."""
@@ -178,9 +156,9 @@ class App:
     async def _load_tables(self, trust):
         """The tables of issuer keys, one after the other; those that nobody brought are made, memory permitting."""
         for issuer in trust.issuers:
-            if not await self._pump(tables.load_steps(TABLES, issuer)):
-                if await self._pump(tables.make_steps(TABLES, issuer.public_key)):
-                    await self._pump(tables.load_steps(TABLES, issuer))
+            if not await self._pump(tables.load_steps(tables.FOLDER, issuer)):
+                if await self._pump(tables.make_steps(tables.FOLDER, issuer.public_key)):
+                    await self._pump(tables.load_steps(tables.FOLDER, issuer))
 
     async def _pump(self, steps):
         value = None

@@ -13,6 +13,14 @@ class ConfigError(Exception):
     """The configuration cannot be used; the text names the member."""
 
 
+class NotReady(Exception):
+    """Something that the station needs is missing or damaged; `blinks` tells which on the indicator."""
+
+    def __init__(self, what, blinks, detail):
+        super().__init__(what + ": " + detail)
+        self.blinks = blinks
+
+
 class Evse:
     def __init__(self, id, kind):
         self.id = id

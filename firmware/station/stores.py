@@ -6,7 +6,7 @@ A store that is missing or damaged is named and left alone: what is intact in it
 import json
 import os
 
-from station.config import ConfigError, Site
+from station.config import ConfigError, NotReady, Site
 from station.journal import DecisionJournal
 from station.random import Random
 from store import journal as journal_store
@@ -18,15 +18,6 @@ from store.slots import Slots
 SITE = "site.json"
 JOURNAL_KEY = "keys/journal.key"
 TRUST_OFFER = "incoming/trust.jws"
-TABLES = "/data/tables"
-
-
-class NotReady(Exception):
-    """Something that the station needs is missing or damaged; `blinks` tells which on the indicator."""
-
-    def __init__(self, what, blinks, detail):
-        super().__init__(what + ": " + detail)
-        self.blinks = blinks
 
 
 def load_site(path):

@@ -12,6 +12,7 @@ import hashlib
 from crypto import comb
 from store import files
 
+FOLDER = "/data/tables"  # on the device
 _ROOM = 3 * comb.SIZE  # free memory without which no table is made here
 
 

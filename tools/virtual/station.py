@@ -114,6 +114,11 @@ class Station:
     def relay_on(self) -> bool:
         return self.board.pins.level(self.pins["RELAY"]) == 1
 
+    def relay_closings(self) -> int:
+        """How often the relay has been switched on in all, by the trace of its pin."""
+        levels = [level == 1 for _, pin, level in self.board.pins.trace if pin == self.pins["RELAY"]]
+        return sum(now and not before for before, now in zip([False, *levels], levels, strict=False))
+
     def relay_seconds(self) -> float:
         """How long the relay has been on in all, by the trace of its pin."""
         total_us, since_us = 0, None
