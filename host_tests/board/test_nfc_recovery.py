@@ -1,8 +1,11 @@
 """A chip that falls silent for good: noticed in time, and nothing else of the station notices."""
 
+import json
+
 import pytest
 
 from host_tests.board.nfc_faults import BUSES, GRANT_LIMIT_S, FaultStation
+from tools.virtual.image import mounted
 from tools.virtual.pn532_faults import Fault
 
 NOTICED_S = 2
@@ -49,3 +52,15 @@ def test_between_polls_the_field_is_off_or_on_as_the_site_says(provisioned, tmp_
                 on += station.chip.field.on
             assert on < 60 if rf_off else on > 190
             assert station.good_tap() <= GRANT_LIMIT_S
+
+
+def test_a_bus_for_which_the_board_has_no_pins_is_said_and_no_reason_to_restart(bench):
+    with mounted(bench.image) as fs:
+        config = json.loads(fs.open("/site.json", "rb").read())
+        pins = fs.open("/pins.py", "rb").read()
+    bench.write("/site.json", json.dumps({**config, "nfc": {"bus": "spi"}}).encode())
+    bench.write("/pins.py", pins.replace(b"NFC_MISO", b"ELSEWHERE"))
+    bench.board.power_on()
+    bench.world.run(20)
+    assert "not ready: config: this board has no pins for its nfc.bus" in bench.board.console_log
+    assert len(bench.board.resets) == 1 and not bench.relay_on
