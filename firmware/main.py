@@ -88,6 +88,12 @@ class Ports:
             self.relays.append(Pin(getattr(pins, name), Pin.OUT, value=0).value)
         return self.relays
 
+    def unload(self, package, name):
+        """Gives back the memory of a module that has done its work, if nobody holds anything of it."""
+        sys.modules.pop(package + "." + name, None)
+        if hasattr(sys.modules[package], name):
+            delattr(sys.modules[package], name)
+
     def all_off(self):
         for output in self.relays:
             output(0)

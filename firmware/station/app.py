@@ -89,7 +89,8 @@ class App:
         from station import opening
 
         opened = opening.opened(self._ports)
-        opening.forget()
+        self._ports.unload("station", "opening")
+        self._ports.unload("station", "stores")
         site, ledger, self.journal, random, self._clock, self._timekeeper, trust, taken = opened
         if taken not in (None, SAME):
             print("trust bundle:", taken)

@@ -1,6 +1,5 @@
-"""What is done once at a start: site, stores, clock and trust are opened. `forget` gives the memory for it back."""
-
-import sys
+"""What is done once at a start: site, stores, clock and trust are opened. Nothing of this module is held afterwards,
+so that the app can unload it."""
 
 from station.clock import Clock, unix_ms
 from station.config import NotReady
@@ -40,12 +39,3 @@ def _start_clock(ports, site, clock):
     timekeeper = Timekeeper(clock, ports.rtc, Ds3231(bus))
     timekeeper.start()
     return timekeeper
-
-
-def forget():
-    """Unloads this module and the one that opens the stores; to be called when nothing of them is held any more."""
-    package = sys.modules["station"]
-    for name in ("opening", "stores"):
-        sys.modules.pop("station." + name, None)
-        if hasattr(package, name):
-            delattr(package, name)

@@ -212,7 +212,7 @@ def test_a_stuck_program_is_ended_by_the_watchdog_with_the_relay_off(bench):
 
 
 def test_a_boot_loop_is_braked(bench):
-    bench.wrap_main("import station.app\ndef broken(*_): raise RuntimeError\nstation.app.load_site = broken")
+    bench.wrap_main("import station.opening\ndef broken(*_): raise RuntimeError\nstation.opening.opened = broken")
     bench.board.power_on()
     bench.world.run(1800)
     starts = [time_us for time_us, _ in bench.board.resets]
