@@ -149,15 +149,15 @@ class Pn532:
             raise ChipError("not a PN532")
         firmware = tuple(version)
         if self._fast:
-            await self._hasten()
+            await self._hasten(self._fast)
         await self._call(_RF_CONFIGURATION, _RF_RETRIES)
         await self._call(_RF_CONFIGURATION, _RF_TIMINGS)
         await self._field_off()
         self.firmware = firmware
 
-    async def _hasten(self):
+    async def _hasten(self, speed):
         """Go on at the bus's higher speed; a bus that does not bear it is left at the other by the next start."""
-        await self._call(_SET_SERIAL_BAUD_RATE, self._fast)
+        await self._call(_SET_SERIAL_BAUD_RATE, speed)
         try:
             await self._abort()  # here the host's ACK makes the chip change its speed
             self._bus.hasten(True)
