@@ -126,7 +126,7 @@ def _texts(values, cwt, _):
 def _url(value, cwt, _):
     if type(value) is not bytes or not (value.startswith(b"https://") or value.startswith(b"http://")):
         return None
-    return str(value, "utf-8") if min(value) > 0x20 and len(value) > 8 else None
+    return str(value, "utf-8") if min(value) > 0x20 and value.find(b"//") + 2 < len(value) else None
 
 
 def _tariff(value, cwt, _):

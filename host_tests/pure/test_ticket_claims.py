@@ -312,11 +312,12 @@ def test_texts_and_urls():
             [{"language": 1, "text": "x"}],
         )
         bad(name, TEXTS + [{"language": "en", "text": 1}], TEXTS + [None])
-    good("providerURL", "https://a", "http://provider.example/x?y=1#z", "https://ä.example")
+    good("providerURL", "https://a", "http://a", "http://provider.example/x?y=1#z", "https://ä.example")
     bad(
         "providerURL",
         "",
         "https://",
+        "http://",
         "ftp://x",
         "javascript:alert(1)",
         "https://a b",
