@@ -18,6 +18,7 @@ from tools import (
     journal,
     problem,
     provision,
+    repair,
     signed_time,
     sim,
     upstream,
@@ -64,6 +65,7 @@ app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.command("deploy", epilog=_DEPLOY)(deploy.deploy_command)
 app.command(epilog=provision.PROVISION_EXAMPLES)(provision.provision)
 app.command(epilog=provision.CLOCK_EXAMPLES)(provision.clock)
+app.command(epilog=repair.EXAMPLES)(repair.repair)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(journal.app, name="journal")
 app.add_typer(signed_time.app, name="time")

@@ -86,7 +86,7 @@ def pull(
     with deploy.opened(port) as board:
         # nothing that may fail here is inside a maintenance: that would keep the reader from its work
         export = fetch(board, here.journal_key())
-        _write(out, export)
+        write(out, export)
         grants = [record["sequence"] for record in records(export) if record["stream"] == "kept"]
         if release and grants:
             _release(board, grants[-1])
@@ -123,14 +123,19 @@ def show(file: _FILE, as_json: AS_JSON = False):
 
 def fetch(port: deploy.Port, key: bytes) -> bytes:
     """The export of a board's journal, checked: made for this question, whole, unchanged. Problem otherwise."""
+    export, nonce = fetch_unchecked(port)
+    _check(export, key, nonce, "the board's journal")
+    return export
+
+
+def fetch_unchecked(port: deploy.Port) -> tuple[bytes, bytes]:
+    """(what a board can still give of its journal, the nonce that it was asked with)."""
     nonce = os.urandom(_NONCE_BYTES)
     with deploy.maintenance(port):
         lines = deploy.execute(port, _EXPORT.format(nonce=nonce.hex())).splitlines()
     if "exported" not in lines:
         raise Problem(f"the board gave no journal: {lines[-1] if lines else 'it said nothing'}; is it provisioned?")
-    export = b"".join(bytes.fromhex(line[2:]) for line in lines if line.startswith("+ "))
-    _check(export, key, nonce, "the board's journal")
-    return export
+    return b"".join(bytes.fromhex(line[2:]) for line in lines if line.startswith("+ ")), nonce
 
 
 def _release(port: deploy.Port, last: int) -> None:
@@ -184,7 +189,7 @@ def _read(file: Path) -> bytes:
         raise Problem(f"cannot read the journal {file}: {reason(error)}") from None
 
 
-def _write(file: Path, export: bytes) -> None:
+def write(file: Path, export: bytes) -> None:
     """Durably, since the reader may forget what is in it; for its owner only, since the tickets are in it."""
     try:
         write_private(file, export)

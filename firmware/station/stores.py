@@ -46,7 +46,7 @@ class Stores:
         if self.ledger.damage:
             raise NotReady("ledger", 3, "; ".join(self.ledger.damage))
         try:
-            key = _read_key(root + JOURNAL_KEY)
+            key = read_key(root + JOURNAL_KEY)
             journal = journal_store.Journal(root + "data/journal", key)
             self.random = Random(key, count_boot(root + "data"), os.urandom)
         except (Fault, Full) as fault:
@@ -56,7 +56,8 @@ class Stores:
         self.journal = DecisionJournal(journal)
 
 
-def _read_key(path):
+def read_key(path):
+    """The secret of this reader, 32 bytes. Raises Fault."""
     try:
         with open(path, "rb") as file:
             key = file.read()

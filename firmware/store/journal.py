@@ -126,6 +126,15 @@ class Journal:
         self._kept.fresh()
         self._kept.forget(min(up_to, self._kept.last))
 
+    def give_up(self):
+        """Forget all records, on an operator's explicit word, so that what is damaged among them is damage no more.
+        Returns the damage. The chains go on: a collector sees how many records were given up."""
+        found = self.damage
+        for stream in (self._kept, self._refused):
+            stream.fresh()
+            stream.forget(stream.last)
+        return found
+
     def check(self):
         """Read all that is stored, a segment per step, so that `damage` is complete."""
         for stream in (self._kept, self._refused):

@@ -1,0 +1,45 @@
+"""Gives up what is damaged in the stores, on an operator's explicit word. A reader at work never loads this.
+
+Each damage has its price: a ledger bucket that is given up may let tickets in that were used, journal records that are
+given up cannot be billed, and without its floor the reader no longer knows how late it is at least.
+"""
+
+from station.stores import JOURNAL_KEY, read_key
+from store import journal as journal_store
+from store import ledger as ledger_store
+from store.files import Fault
+from store.floor import Floor
+from store.slots import Slots
+
+
+def damage(root="/"):
+    """What is missing or unreadable, in words."""
+    found = []
+    try:
+        Floor(root + "data")
+    except Fault as fault:
+        found.append(str(fault))
+    found += ledger_store.Ledger(root + "data/ledger").damage
+    return found + _journal(root)[1]
+
+
+def give_up(root="/"):
+    """Puts the stores in order. Returns the damage that was given up."""
+    found = damage(root)
+    try:
+        Floor(root + "data")
+    except Fault:
+        Slots(root + "data").remove("floor")
+    ledger_store.Ledger(root + "data/ledger").repair()
+    if _journal(root)[1]:
+        journal_store.make(root + "data/journal")
+        _journal(root)[0].give_up()
+    return found
+
+
+def _journal(root):
+    """(the journal, its damage after reading all of it)."""
+    journal = journal_store.Journal(root + "data/journal", read_key(root + JOURNAL_KEY))
+    for _ in journal.check():
+        pass
+    return journal, journal.damage
