@@ -90,6 +90,7 @@ def imported(folder: Path) -> Iterator[tuple[str, str]]:
     ours |= {path.stem for path in REPOSITORY.glob("tools/**/*.py")}  # top-level where they are put on a board
     # What is for MicroPython names MicroPython's modules.
     device = {"machine", "micropython", "vfs", "uctypes", "cryptolib", "bluetooth", "esp32", "pins"}
+    device.add("measured")  # written beside the measuring program when it is run
     for path in files(".py"):
         if not path.is_relative_to(folder):
             continue
