@@ -77,6 +77,14 @@ class Ports:
         port = machine.SPI(1, 1_000_000, firstbit=machine.SPI.LSB, sck=sck, mosi=mosi, miso=miso)
         return port, select, irq
 
+    def rs485(self, baud, parity=None, stop=1):
+        """(UART 2, driver enable: callable(level)) of a half-duplex line; None: not on this board."""
+        if not hasattr(pins, "RS485_TX"):
+            return None
+        tx, rx = Pin(pins.RS485_TX), Pin(pins.RS485_RX)
+        uart = machine.UART(2, baud, parity=parity, stop=stop, tx=tx, rx=rx, rxbuf=512, timeout=0)
+        return uart, Pin(pins.RS485_DE, Pin.OUT, value=0).value
+
     def vehicles(self):
         """Inputs, in the order of the relays, that are 1 while a vehicle is plugged in; none where none are wired."""
         names = [name for name in sorted(dir(pins)) if name.startswith("VEHICLE")]

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from present.presentation import Presentation
 from present.proof import NO_CHANNEL, Proof, message
-from relay.gpio import ENFORCES
+from relay.gpio import GpioRelay
 from station.clock import SET
 from station.config import Site as DeviceSite
 from station.decision import Decision, Verdict
@@ -95,7 +95,7 @@ class Desk:
             clock,
             _ledger(state or own),
             _NoJournal(),
-            ENFORCES,
+            GpioRelay.enforces,
             _go_on,
             online=answer,
         )

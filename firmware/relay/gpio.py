@@ -3,78 +3,35 @@
 It enforces `maxDuration` only; it cannot know energy, power, current or price.
 """
 
-from relay.grant import LEASE_MS, RelayFault
-
-ENFORCES = ("maxDuration",)
+from relay.lease import Leases
 
 
-class _Session:
-    def __init__(self, grant, now_ticks, duration_ms):
-        self.grant = grant
-        self.started = now_ticks
-        self.renewed = now_ticks
-        self.duration_ms = duration_ms
+def make(config, evse_ids, max_on_ms, ports, services):
+    """The deliverer of a site whose `relay` is `config`. ValueError: what of it cannot be used on this board."""
+    outputs = ports.use_relays(len(evse_ids))
+    if len(outputs) < len(evse_ids):
+        raise ValueError("more EVSEs than this board has relay outputs")
+    vehicles = dict(zip(evse_ids, ports.vehicles()))
+    return GpioRelay(dict(zip(evse_ids, outputs)), max_on_ms, ports.ticks_ms, ports.ticks_diff, vehicles)
 
 
-class GpioRelay:
-    """outputs: {evse_id: callable(level)}, already safe; max_on_ms: the site's longest session, at most five
-    days (tick differences wrap at six); ticks_ms, ticks_diff: as in MicroPython's `time`."""
+class GpioRelay(Leases):
+    """outputs: {evse_id: callable(level)}, already safe; vehicles: {evse_id: callable() -> 1 while one is plugged in},
+    of those that are wired; the rest as in Leases."""
 
-    enforces = ENFORCES
-
-    def __init__(self, outputs, max_on_ms, ticks_ms, ticks_diff):
+    def __init__(self, outputs, max_on_ms, ticks_ms, ticks_diff, vehicles=None):
+        super().__init__(list(outputs), max_on_ms, ticks_ms, ticks_diff)
         self._outputs = outputs
-        self._max_on_ms = max_on_ms
-        self._ticks_ms = ticks_ms
-        self._ticks_diff = ticks_diff
-        self._sessions = {}
+        self._vehicles = vehicles or {}
 
-    def busy(self, evse_id):
-        return evse_id in self._sessions
-
-    def accepts(self, evse_id, limits):
-        """Whether a grant with these limits would be energised now."""
-        return evse_id in self._outputs and not self.busy(evse_id) and limits.get("maxDuration") != 0
+    def vehicle(self, evse_id):
+        plugged = self._vehicles.get(evse_id)
+        return None if plugged is None else plugged() == 1
 
     async def deliver(self, grant):
         """Energises. RelayFault: refused, and nothing was energised."""
-        if not self.accepts(grant.evse_id, grant.limits):
-            raise RelayFault(grant.evse_id)
-        minutes = grant.limits.get("maxDuration")
-        duration_ms = self._max_on_ms if minutes is None else min(minutes * 60_000, self._max_on_ms)
-        self._sessions[grant.evse_id] = _Session(grant, self._ticks_ms(), duration_ms)
+        self._begin(grant)
         self._outputs[grant.evse_id](1)
 
-    def renew_all(self):
-        """Renews the lease of what runs; to be called every RENEW_MS by a station that is well."""
-        for session in self._sessions.values():
-            session.renewed = self._ticks_ms()
-
-    def service(self):
-        """Ends what is due; returns [(grant, cause, seconds)] of the sessions that ended in this call."""
-        ended = []
-        now = self._ticks_ms()
-        for evse_id, session in list(self._sessions.items()):
-            cause = None
-            if self._ticks_diff(now, session.started) >= session.duration_ms:
-                cause = "DURATION"
-            elif self._ticks_diff(now, session.renewed) >= LEASE_MS:
-                cause = "LEASE_LOST"
-            if cause:
-                ended.append(self._end(evse_id, cause, now))
-        return ended
-
-    def stop(self, evse_id, cause):
-        """Ends one session now; (grant, cause, seconds), or None where none runs."""
-        return self._end(evse_id, cause, self._ticks_ms()) if self.busy(evse_id) else None
-
-    def _end(self, evse_id, cause, now):
+    def _off(self, evse_id):
         self._outputs[evse_id](0)
-        session = self._sessions.pop(evse_id)
-        return session.grant, cause, self._ticks_diff(now, session.started) // 1000
-
-    def all_off(self):
-        """De-energises everything, whatever else is wrong."""
-        for output in self._outputs.values():
-            output(0)
-        self._sessions = {}

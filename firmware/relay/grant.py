@@ -1,13 +1,24 @@
-"""What a deliverer is told: one grant for one EVSE, as a lease that ends when it is not renewed."""
+"""What a deliverer is told, one grant for one EVSE, as a lease that ends when it is not renewed; and what it tells."""
+
+from collections import namedtuple
 
 from micropython import const
 
 LEASE_MS = const(60_000)
 RENEW_MS = const(20_000)
 
+# grant: the Grant; cause: DURATION, ENERGY, UNPLUGGED, STOPPED_BY_DRIVER, STOPPED_BY_CONTROLLER, LEASE_LOST,
+# RELAY_FAULT or RESTART; seconds that the EVSE was enabled; energy_wh: as metered, None where nobody knows.
+Ended = namedtuple("Ended", ("grant", "cause", "seconds", "energy_wh"))
+
 
 class RelayFault(Exception):
-    """The deliverer refused the grant or did not answer; nothing is energised."""
+    """The deliverer refused the grant or did not answer. Nothing was energised, unless `perhaps`: then the device may
+    have taken it, the ticket stays used, and the end comes with `service`."""
+
+    def __init__(self, detail, perhaps=False):
+        super().__init__(detail)
+        self.perhaps = perhaps
 
 
 class Grant:

@@ -8,7 +8,6 @@ import asyncio
 from micropython import const
 
 from crypto import field25519, sha512
-from relay.gpio import GpioRelay
 from relay.grant import RENEW_MS
 from station import indicator, tables
 from station.beats import Beats
@@ -48,8 +47,7 @@ class App:
         await self._brake()
         try:
             site, ledger, random, trust = self._open()
-            if len(site.evses) > len(ports.use_relays(len(site.evses))):
-                raise NotReady("config", 1, "more EVSEs than this board has relay outputs")
+            self.relay = self._make_relay(site)
             await self._check_journal()
             nfc = ports.nfc(site.bus)
             if nfc is None:
@@ -57,7 +55,6 @@ class App:
         except NotReady as missing:
             await self._wait_in_fault(missing)
             return
-        self.relay = self._make_relay(site)
         self._note("START", ports.reset_cause)
         if self._timekeeper is not None and self._timekeeper.problem:
             self._tell_battery_clock()
@@ -70,6 +67,7 @@ class App:
             self.relay.enforces,
             self._pause,
             accepts=self.relay.accepts,
+            fault=lambda: self.relay.fault,
             busy=self.relay.busy,
             ready=self._ready(site),
         )
@@ -79,6 +77,8 @@ class App:
         )
         self._start("reader", self._tapping.run(), _READER_LIMIT_MS)
         self._start("tables", self._load_tables(trust), None)
+        if hasattr(self.relay, "run"):  # one that has a line to serve
+            self._start("relay", self.relay.run(), None)
         if not (field25519.NATIVE and sha512.NATIVE):
             print("crypto: no memory for native code, the plain code serves: signatures take seconds")
         print("ready:", site.reader_id, self._clock.state)
@@ -106,18 +106,17 @@ class App:
             raise NotReady("journal", 4, "; ".join(self.journal.damage))
 
     def _make_relay(self, site):
-        outputs = {}
-        for evse, output in zip(site.evses, self._ports.relays):
-            outputs[evse.id] = output
-        ports = self._ports
-        return GpioRelay(outputs, site.max_duration_min * 60_000, ports.ticks_ms, ports.ticks_diff)
+        from station import relays
+
+        relay = relays.make(site, self._ports, self)
+        self._ports.unload("station", "relays")
+        return relay
 
     def _ready(self, site):
         """evse_id -> whether a vehicle waits there, as far as this board is told; None where there is no choice."""
         if len(site.evses) == 1:
             return None
-        vehicles = {evse.id: plugged for evse, plugged in zip(site.evses, self._ports.vehicles())}
-        return lambda evse_id: evse_id not in vehicles or vehicles[evse_id]() == 1
+        return lambda evse_id: self.relay.vehicle(evse_id) is not False
 
     def _start(self, name, coroutine, limit_ms):
         if limit_ms:
@@ -175,6 +174,7 @@ class App:
         started = renewed = kept = ports.ticks_ms()
         upkeep = self._upkeep_steps(ledger)
         healthy = False
+        told = ""  # of the relay's fault
         while True:
             self._check()
             now = ports.ticks_ms()
@@ -192,6 +192,10 @@ class App:
                 upkeep = self._upkeep_steps(ledger)
             for _ in upkeep:
                 break  # a step a round
+            if self.relay.fault != told:
+                told = self.relay.fault
+                print("relay:", told or "well")
+                self._note("RELAY", told)
             self._lights.background(self._idle_pattern())
             await asyncio.sleep_ms(_LOOP_MS)
 
@@ -218,7 +222,7 @@ class App:
         self._note("BATTERY_CLOCK", self._timekeeper.problem)
 
     def _idle_pattern(self):
-        if self._tapping.fault:
+        if self._tapping.fault or self.relay.fault:
             return indicator.FAULT
         return indicator.READY if self._clock.state == SET else indicator.NO_TIME
 
@@ -227,10 +231,10 @@ class App:
         return now_ms // 1000, state
 
     def _journal_end(self, ended):
-        grant, cause, seconds = ended
-        print("end:", grant.session, cause, seconds, "s")
+        session = ended.grant.session
+        print("end:", session, ended.cause, ended.seconds, "s")
         try:
-            self.journal.end(self._stamp(), grant.session, cause, seconds)
+            self.journal.end(self._stamp(), session, ended.cause, ended.seconds, ended.energy_wh)
         except (Full, Fault) as error:
             print("journal:", error)
 
@@ -241,8 +245,12 @@ class App:
             print("journal:", error)
 
     def failed(self, name, detail):
-        """Last words before a reset, into the journal if there is one by now."""
+        """Last words before a reset, into the journal if there is one by now: sessions that ran end here."""
+        if self.relay is not None:
+            self.relay.all_off()
         if self.journal is not None:
+            for ended in self.relay.service() if self.relay is not None else ():
+                self._journal_end(ended)
             self._note(name, detail)
 
 

@@ -97,7 +97,7 @@ class Site:
             raise ConfigError("nfc.bus")
         self.rf_off = _member(self.nfc, "rf_off", bool, True)  # no field between polls
         self.poll_ms = _number(self.nfc, "poll_ms", 20, 1000, 100)
-        if self.relay.get("kind") != "gpio":
+        if self.relay.get("kind") not in ("gpio", "osdp", "modbus"):  # its details are for who makes the deliverer
             raise ConfigError("relay.kind")
 
     @staticmethod

@@ -44,6 +44,7 @@ class Decision:
     site: station.config.Site; trust: station.trusted.Trust; clock: has `now() -> (unix_ms, state)`;
     ledger, journal: of store; enforced: names of the limits that the relay side enforces;
     accepts: (evse_id, limits) -> bool, what the deliverer would refuse anyway is not recorded as a grant first;
+    fault: () -> what is wrong with the relay side, "" if nothing;
     busy, ready: evse_id -> bool (a session runs there; a vehicle waits there);
     presence: (presentation, evse_id) -> bool; online: async (claims, evse_id) -> "yes" | "no" | "silent", within 5 s;
     pause: async callable, called between pieces of long work so that everything else is served.
@@ -59,6 +60,7 @@ class Decision:
         enforced,
         pause,
         accepts=None,
+        fault=None,
         busy=None,
         ready=None,
         presence=None,
@@ -72,6 +74,7 @@ class Decision:
         self.enforced = enforced
         self.pause = pause
         self.accepts = accepts or (lambda evse_id, limits: True)
+        self.fault = fault or (lambda: "")
         self.busy = busy or (lambda evse_id: False)
         self.ready = ready or (lambda evse_id: True)
         self.presence = presence or (lambda presentation, evse_id: presentation.carrier != "ble")
@@ -241,7 +244,7 @@ class Decision:
         except Fault as fault:
             raise Refused(reason.STORE_FAULT, str(fault)) from fault
         if not self.accepts(verdict.evse_id, verdict.limits):
-            raise Refused(reason.RELAY_FAULT, verdict.evse_id)
+            raise Refused(reason.RELAY_FAULT, self.fault() or verdict.evse_id)
         try:
             if claims.multi_usage != "Allowed":
                 until_s = -(-claims.not_after_ms // 1000)

@@ -11,9 +11,10 @@
 | 6 | GRANT, REFUSAL | kid of the issuer, where it was found |
 | 7 | GRANT | holder: "passive" or "proven" |
 | 8 | VOID, END | sequence number of the grant that it belongs to |
-| 9 | END | seconds that the EVSE was enabled |
+| 9 | END | seconds that the EVSE was enabled, where known |
 | 10 | REFUSAL, NOTE | detail, text of at most 32 characters |
 | 11 | REFUSAL | ledger key of the ticket, 32 bytes, where the ticket was genuine |
+| 12 | END | energy in Wh, where it was metered |
 """
 
 from micropython import const
@@ -83,8 +84,8 @@ class DecisionJournal:
     def void(self, stamp, session, why):
         return self._journal.append(VOID, _body(stamp, ((2, why), (8, session))))
 
-    def end(self, stamp, session, cause, seconds):
-        return self._journal.append(END, _body(stamp, ((2, cause), (8, session), (9, seconds))))
+    def end(self, stamp, session, cause, seconds=None, energy_wh=None):
+        return self._journal.append(END, _body(stamp, ((2, cause), (8, session), (9, seconds), (12, energy_wh))))
 
     def note(self, stamp, name, detail=""):
         """A start, a fault: kept with the refusals, so that a boot loop cannot fill the grants' room."""

@@ -45,4 +45,5 @@ class Tap:
             await self._relay.deliver(grant)
         except RelayFault as fault:
             verdict.reason, verdict.detail = reason.RELAY_FAULT, str(fault)
-            self._decision.void(verdict, reason.RELAY_FAULT)
+            if not fault.perhaps:
+                self._decision.void(verdict, reason.RELAY_FAULT)

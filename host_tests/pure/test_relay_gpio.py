@@ -63,7 +63,7 @@ def test_a_session_ends_at_the_ticket_s_duration():
     bench = Bench()
     bench.deliver(limits={"maxDuration": 2})
     assert bench.pass_ms(119_000) == []
-    ((grant, cause, seconds),) = bench.pass_ms(5_000)
+    ((grant, cause, seconds, _),) = bench.pass_ms(5_000)
     assert (grant.session, cause, seconds) == (7, "DURATION", 120)
     assert bench.levels == {"E1": 0}
 
@@ -83,7 +83,7 @@ def test_the_ticket_cannot_outlast_the_site_s_longest():
 def test_a_lease_that_nobody_renews_ends():
     bench = Bench()
     bench.deliver()
-    ((_, cause, seconds),) = bench.pass_ms(LEASE_MS + 1000, renew=False)
+    ((_, cause, seconds, _),) = bench.pass_ms(LEASE_MS + 1000, renew=False)
     assert (cause, seconds) == ("LEASE_LOST", LEASE_MS // 1000)
     assert bench.levels == {"E1": 0}
 
@@ -114,9 +114,11 @@ def test_a_duration_of_nothing_is_refused():
 def test_stop_ends_a_session_once():
     bench = Bench()
     bench.deliver()
-    assert bench.relay.stop("E1", "STOPPED")[1] == "STOPPED"
-    assert bench.relay.stop("E1", "STOPPED") is None
+    assert bench.relay.stop("E1", "STOPPED")
     assert bench.levels == {"E1": 0}
+    assert not bench.relay.stop("E1", "STOPPED")
+    assert [ended.cause for ended in bench.relay.service()] == ["STOPPED"]
+    assert bench.relay.service() == []
 
 
 def test_all_off_switches_every_output_off():
@@ -124,3 +126,4 @@ def test_all_off_switches_every_output_off():
     bench.deliver("E1")
     bench.relay.all_off()
     assert bench.levels == {"E1": 0, "E2": 0} and not bench.relay.busy("E1")
+    assert [(ended.grant.session, ended.cause) for ended in bench.relay.service()] == [(7, "RESTART")]
