@@ -4,6 +4,7 @@ A test file holds plain functions `test_…` with plain `assert`; `async def tes
 firmware modules, this one, and what MicroPython's standard library has.
 """
 
+import asyncio
 import os
 
 VECTORS = ""  # folder of host_tests/vectors and of the vectors that come in packages (see runner/pure.py)
@@ -30,6 +31,11 @@ def folder():
     path = SCRATCH + "/" + str(_folders)
     os.mkdir(path)
     return path
+
+
+async def collect():
+    """Between the cases of a long test: wasm32 collects garbage only while its host's loop runs."""
+    await asyncio.sleep(0)
 
 
 def count(quick, soak):

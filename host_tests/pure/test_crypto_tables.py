@@ -52,7 +52,7 @@ def test_verdicts_with_a_table_in_each_form():
         assert ed25519.verify(KEY, MESSAGE, SIGNATURE, opened) is True
 
 
-def test_a_damaged_table_is_refused():
+async def test_a_damaged_table_is_refused():
     whole = table()
     for at in range(0, len(whole), support.count(1847, 97)):
         damaged = bytearray(whole)
@@ -64,6 +64,7 @@ def test_a_damaged_table_is_refused():
             pass
         else:
             raise AssertionError(at)
+        await support.collect()
     for form in (b"", whole[:-1], whole + b"\x00", whole[:96], bytes(len(whole))):
         assert ed25519.verify(KEY, MESSAGE, SIGNATURE, form) is False, len(form)
 
@@ -98,7 +99,7 @@ def test_no_table_is_made_for_a_bad_key():
     assert refused(KEY[:31]) and refused(KEY + b"\x00") and refused(b"")
 
 
-def test_no_table_is_made_for_a_key_of_mixed_order():
+async def test_no_table_is_made_for_a_key_of_mixed_order():
     keys = []
     with open(support.vector("ed25519_wycheproof.json")) as file:
         for group in json.load(file)["testGroups"]:
@@ -107,9 +108,10 @@ def test_no_table_is_made_for_a_key_of_mixed_order():
     assert len(keys) == 22
     for key in keys[:: support.count(10, 1)]:
         assert refused(key)
+        await support.collect()
 
 
-def test_accepts_the_published_signatures_with_tables():
+async def test_accepts_the_published_signatures_with_tables():
     step = support.count(256 if support.INTERPRETER == "wasm32" else 32, 1)
     cases = 0
     with open(support.vector("ed25519_sign.input")) as lines:
@@ -120,10 +122,11 @@ def test_accepts_the_published_signatures_with_tables():
                 assert ed25519.verify(key, message, signature[:64], made) is True, number
                 assert ed25519.verify(key, message, signature[:63] + bytes((signature[63] ^ 1,)), made) is False
                 cases += 1
+                await support.collect()
     assert cases == 1024 // step
 
 
-def test_decides_wycheproof_with_tables_as_without():
+async def test_decides_wycheproof_with_tables_as_without():
     with open(support.vector("ed25519_wycheproof.json")) as file:
         groups = json.load(file)["testGroups"]
     decided = 0
@@ -140,4 +143,5 @@ def test_decides_wycheproof_with_tables_as_without():
             verdict = ed25519.verify(key, message, signature, made)
             assert verdict is (case["result"] == "valid"), case["tcId"]
             decided += 1
+        await support.collect()
     assert decided == 180 if support.INTERPRETER == "micropython" or support.SOAK else decided > 10
