@@ -61,7 +61,7 @@ CLAIMS = {
     "daysOfWeek": ["Monday", "Sunday"],
     "tariffs": ["T-1"],
     "providerName": [{"language": "de", "text": "Stromland"}],
-    "providerURL": "https://provider.example/",
+    "providerURL": "https://provider.example/tickets",
 }
 
 
@@ -94,7 +94,9 @@ def prepare(folder: Path, march: str, data: str) -> None:
         "TABLE": data + "/table.bin",
         "PUBLIC_KEY": public,
         "TICKETS": tickets(),
-        "ALLOWED": tickets(multiUsage="Allowed", driverPublicKey=...),
+        "ALLOWED": tickets(
+            multiUsage="Allowed", driverPublicKey=..., description=[{"language": "en", "text": "x" * 120}]
+        ),
     }
     (folder / "measured.py").write_text("".join(f"{name} = {value!r}\n" for name, value in said.items()))
 
