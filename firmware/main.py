@@ -66,7 +66,7 @@ class Ports:
         if None in numbers:
             return None
         if bus == "hsu":
-            return (machine.UART(1, 115200, tx=Pin(numbers[0]), rx=Pin(numbers[1]), rxbuf=1024, timeout=0),)
+            return (machine.UART(pins.NFC_UART, 115200, tx=Pin(numbers[0]), rx=Pin(numbers[1]), rxbuf=1024, timeout=0),)
         irq = Pin(pins.NFC_IRQ, Pin.IN).value if hasattr(pins, "NFC_IRQ") else None
         if bus == "i2c":
             # the longest transfer takes 8 ms; a stuck bus must not hold the loop for longer than that needs

