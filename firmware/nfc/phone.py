@@ -29,11 +29,13 @@ _MAX_ANSWER = const(253)
 
 
 class Phone:
-    """offer: () -> a new present.session.Session; timing: as in timing.py."""
+    """offer: () -> a new present.session.Session; timing: as in timing.py; waiting: called when a phone first asks for
+    patience before its PRESENT, since its driver has to confirm."""
 
-    def __init__(self, offer, timing):
+    def __init__(self, offer, timing, waiting=lambda: None):
         self._offer = offer
         self._timing = timing
+        self._waiting = waiting
 
     async def present(self, link, buffer):
         """Found, with `presentation` and `session`, or None where our application is not. `buffer` takes the PRESENT.
@@ -68,10 +70,10 @@ class Phone:
             await self._ask(link, bytes((0x80, instruction, at >> 8, at & 0xFF, len(piece))) + piece)
 
     async def _fetch(self, link, buffer):
-        """The PRESENT; None where it is longer than one with a ticket can be."""
+        """The PRESENT, as a view of `buffer`; None where it is longer than one with a ticket can be."""
         have, total = 0, 2
         while have < total:
-            data = await self._ask(link, bytes((0x80, _PRESENT, have >> 8, have & 0xFF, 0)))
+            data = await self._ask(link, bytes((0x80, _PRESENT, have >> 8, have & 0xFF, 0)), self._waiting)
             size = len(data)
             if not have and size >= 2:
                 total = 2 + (data[0] << 8 | data[1])
@@ -81,9 +83,9 @@ class Phone:
                 raise CardError("PRESENT")
             buffer[have : have + size] = data
             have += size
-        return bytes(memoryview(buffer)[2:total])
+        return memoryview(buffer)[2:total]
 
-    async def _ask(self, link, command):
+    async def _ask(self, link, command, waiting=None):
         """Answer data of an APDU, as soon as the phone is ready; the link's deadline ends the waiting."""
         while True:
             data, status = await link.apdu(command)
@@ -91,4 +93,7 @@ class Phone:
                 return data
             if status != _NOT_YET:
                 raise NoTicket(NOT_A_TICKET, "refused by the phone")
+            if waiting:
+                waiting()
+                waiting = None
             await self._timing.sleep(_ASK_AGAIN_MS)

@@ -21,6 +21,8 @@ _IN_RELEASE = const(0x52)
 _ACK_MS = const(15)  # UM0701-02 section 6.2.1.3: without ACK in 15 ms the host sends again
 _SENDS = const(3)  # a frame lost twice in a row is no accident of the line any more
 _NACKS = const(2)  # likewise for asking again for an answer with a wrong checksum
+# Frames that are no answer to the command. A chip that gives them without end would else hold the loop for ever.
+_STRANGERS = const(8)
 _WRITE_MS = const(50)  # beyond the line time of a frame: a bus that takes nothing this long is stuck
 _QUICK_MS = const(100)  # commands without RF: the chip answers in about 1 ms
 _LIST_MS = const(400)  # two activations of two cards, field start and RATS: under 100 ms in all
@@ -44,9 +46,8 @@ _MAX_TARGETS = const(2)  # so that a second card is noticed
 _LIST_106A = b"\x02\x00"  # _MAX_TARGETS at 106 kbit/s type A
 
 MAX_EXCHANGE = const(262)  # data bytes of InDataExchange and InCommunicateThru, each way (section 7.3.8)
-_MAX_CHAINED = const(512)  # bytes of one answer that a card may chain; APDUs of ours ask for at most 255
 
-_MORE = const(0x40)  # status: more information follows
+_MORE = const(0x40)  # status: more follows than the chip can hold, which is no answer to an APDU of ours
 _GONE = (0x01, 0x0A, 0x27, 0x29, 0x2B)  # time-out, no field, retained target lost, released, disappeared
 _CHIP_FAULT = (0x0D, 0x10, 0x26, 0x2D)  # overheated, invalid parameter, not allowed, overcurrent
 
@@ -54,23 +55,22 @@ _ISO_DEP = const(0x20)  # SEL_RES bit 6: ISO/IEC 14443-4
 
 
 class Target:
-    """One activated card: `number` (Tg), `sens_res`, `sel_res`, `uid`, `ats`; `count` is how many cards were seen."""
+    """One activated card: `number` (Tg), `sens_res`, `sel_res`, `uid`; `count` is how many cards were seen."""
 
-    def __init__(self, count, number, sens_res, sel_res, uid, ats):
+    def __init__(self, count, number, sens_res, sel_res, uid):
         self.count = count
         self.number = number
         self.sens_res = sens_res
         self.sel_res = sel_res
         self.uid = uid
-        self.ats = ats
         self.iso_dep = bool(sel_res & _ISO_DEP)
 
 
 def parse_targets(data):
     """Target of the first card of an InListPassiveTarget answer (106 kbit/s type A), None when there is none.
 
-    data: NbTg, then for each: Tg SENS_RES[2] SEL_RES NFCIDLength NFCID [ATSLength ATS]; ATSLength counts itself.
-    Raises ChipError on anything else.
+    data: NbTg, then for each: Tg SENS_RES[2] SEL_RES NFCIDLength NFCID [ATS]. Raises ChipError on anything else. The
+    ATS is the card's own word, its length too: no use is made of it, and a card that lies there is no chip's fault.
     """
     if not data or data[0] > _MAX_TARGETS:
         raise ChipError("targets")
@@ -78,14 +78,7 @@ def parse_targets(data):
         return None
     if len(data) < 6 or data[5] not in (4, 7, 10) or len(data) < 6 + data[5]:
         raise ChipError("target")
-    end = 6 + data[5]
-    ats = b""
-    if data[4] & _ISO_DEP and len(data) > end:
-        length = data[end]
-        if not 0 < length <= len(data) - end:
-            raise ChipError("ATS")
-        ats = bytes(data[end + 1 : end + length])
-    return Target(data[0], data[1], data[2] << 8 | data[3], data[4], bytes(data[6:end]), ats)
+    return Target(data[0], data[1], data[2] << 8 | data[3], data[4], bytes(data[6 : 6 + data[5]]))
 
 
 class Pn532:
@@ -120,8 +113,8 @@ class Pn532:
         self._rf_off = rf_off
         self._used = True  # a card may have been activated in this field, or the field is on against `rf_off`
         self._busy = False
+        self._strangers = 0  # since the command began
         self._frame = bytearray(frames.BUFFER)
-        self._chained = bytearray(_MAX_CHAINED)
 
     # -- the chip ------------------------------------------------------------------------------------
 
@@ -198,7 +191,10 @@ class Pn532:
         """Let go of the card and switch the field off. Raises ChipError."""
         if self.target:
             self.target = None
-            await self._call(_IN_RELEASE, b"\x00", _RELEASE_MS)  # its status says only whether the card was still there
+            try:
+                await self._call(_IN_RELEASE, b"\x00", _RELEASE_MS)  # its status says only whether the card was there
+            except ChipError as fault:
+                await self._excuse(fault)  # a card may answer that with a request for more time
         await self._field_off()
 
     async def exchange(self, data):
@@ -208,19 +204,7 @@ class Pn532:
         """
         if not self.target:
             raise ValueError("no target")
-        number = self.target.number
-        size = 0
-        while True:
-            answer, more = await self._rf(_IN_DATA_EXCHANGE, number, data, _EXCHANGE_MS)
-            if not more and not size:
-                return answer
-            if size + len(answer) > _MAX_CHAINED or (more and not len(answer)):
-                raise self._card(CardError("chained answer"))
-            self._chained[size : size + len(answer)] = answer
-            size += len(answer)
-            if not more:
-                return memoryview(self._chained)[:size]
-            data = b""
+        return await self._rf(_IN_DATA_EXCHANGE, self.target.number, data, _EXCHANGE_MS)
 
     async def communicate_thru(self, data):
         """`data` to the card as it is (the chip adds and checks the CRC); the card's answer.
@@ -229,8 +213,7 @@ class Pn532:
         first, and InDataExchange is what selects it again.
         Raises CardGone, CardError or ChipError; ValueError for more than 262 bytes.
         """
-        answer, _ = await self._rf(_IN_COMMUNICATE_THRU, None, data, _THRU_MS)
-        return answer
+        return await self._rf(_IN_COMMUNICATE_THRU, None, data, _THRU_MS)
 
     async def present(self):
         """Whether the card that was exchanged with still answers; an ISO-DEP session stays as it was. Raises ChipError.
@@ -251,13 +234,11 @@ class Pn532:
         return True
 
     async def _rf(self, code, number, data, deadline_ms):
-        """(answer, more) of a command whose answer starts with a status byte."""
+        """Answer of a command whose answer starts with a status byte, without that."""
         try:
             answer = await self._call(code, data, deadline_ms, number)
         except ChipError as fault:
-            if fault.detail != "deadline":
-                raise
-            await self.check()  # the chip is well, so it was the card that kept it waiting
+            await self._excuse(fault)
             raise self._card(CardGone("deadline"))
         if not len(answer):
             raise ChipError("no status")
@@ -266,9 +247,15 @@ class Pn532:
             raise ChipError("status")
         if error in _GONE:
             raise self._card(CardGone("status"))
-        if error:
+        if error or answer[0] & _MORE:
             raise self._card(CardError("status"))
-        return answer[1:], bool(answer[0] & _MORE)
+        return answer[1:]
+
+    async def _excuse(self, fault):
+        """Return if a card can be to blame: an answer was late, and the chip itself is well. Raises ChipError else."""
+        if fault.detail != "deadline":
+            raise fault
+        await self.check()
 
     def _card(self, fault):
         if isinstance(fault, CardGone):
@@ -293,6 +280,7 @@ class Pn532:
             buffer[at] = number
             at += 1
         buffer[at : at + length] = data
+        self._strangers = 0
         try:
             if self._busy:
                 await self._abort()
@@ -325,7 +313,7 @@ class Pn532:
                 if self.parser.kind == frames.NACK:
                     break
                 # An answer before the acknowledge belongs to an earlier command, whatever it says.
-                self.counters["unexpected"] += 1
+                self._stranger()
         self.counters["silences"] += 1
         raise ChipError("silent")
 
@@ -350,8 +338,15 @@ class Pn532:
                 raise ChipError("syntax")
             elif self.parser.kind == frames.DATA and self.parser.data()[0] == code:
                 return self.parser.data()[1:]
-            elif self.parser.kind != frames.ACK:  # a second ACK follows a resend whose first ACK was only late
-                self.counters["unexpected"] += 1
+            else:
+                self._stranger()
+
+    def _stranger(self):
+        if self.parser.kind != frames.ACK:  # a second ACK follows a resend whose first ACK was only late
+            self.counters["unexpected"] += 1
+        self._strangers += 1
+        if self._strangers > _STRANGERS:
+            raise ChipError("strangers")
 
     async def _abort(self):
         """A host ACK ends the running command (section 6.2.1.3)."""

@@ -111,7 +111,6 @@ class Reader:
         self._retry = None  # deadline before which a dead chip is left alone
         self._refresh = None
         self._absent = 0
-        self._area = bytearray(1008)
         self._message = bytearray(ndef.MAX_MESSAGE)
 
     async def read(self):
@@ -204,7 +203,7 @@ class Reader:
                     return found
                 form, ticket = await type4.read(link, self._message)
             else:
-                form, ticket = await type2.read(link, self._area, self._message)
+                form, ticket = await type2.read(link, self._message)
             return Found(kind, form, bytes(ticket))
         except NoTicket as reason:
             return Found(kind, cause=reason.cause, detail=reason.detail)

@@ -12,7 +12,7 @@ Bytes that a control TLV reserves within the data area belong to no TLV and are 
 from micropython import const
 
 import nfc.ndef as ndef
-from nfc.errors import NO_NDEF, NOT_A_TICKET, UNSUPPORTED_CARD, CardError, CardGone, NoTicket
+from nfc.errors import NO_NDEF, UNSUPPORTED_CARD, CardError, CardGone, NoTicket
 
 _READ = const(0x30)
 _FAST_READ = const(0x3A)
@@ -172,12 +172,15 @@ class Area:
         return at + count
 
 
-async def read(link, area, message):
-    """(form, ticket view) of the tag on `link`. `area` takes 1008 bytes, `message` ndef.MAX_MESSAGE.
+async def read(link, buffer):
+    """(form, ticket view) of the tag on `link`. `buffer` takes ndef.MAX_MESSAGE bytes.
 
     Reads only as far as the ticket's end. The first and the last answer is READ of page 0: the same tag, with
     the same UID and CC, must be there from beginning to end. Raises NoTicket, CardError, CardGone, ChipError.
     """
+    # No message is longer than the area that it lies in.
+    message = memoryview(buffer)[:_MAX_AREA]
+    area = memoryview(buffer)[_MAX_AREA : 2 * _MAX_AREA]
     tag = _Tag(link, area)
     first = bytes(await tag.read_pages(0))
     if link.uid and len(link.uid) == 7 and (first[0:3] != link.uid[0:3] or first[4:8] != link.uid[3:7]):
@@ -192,14 +195,12 @@ async def read(link, area, message):
     have = walk.gather(at, length, tag.have, message)
     form, start, end = ndef.locate(message, have, length)
     while not form or end > have:
-        if end > len(message):
-            raise NoTicket(NOT_A_TICKET, "message")
         await tag.fill(walk.extent(at, end), size)
         have = walk.gather(at, length, tag.have, message)
         form, start, end = ndef.locate(message, have, length)
     if await tag.read_pages(0) != first:
         raise CardError("changed")
-    return form, memoryview(message)[start:end]
+    return form, message[start:end]
 
 
 class _Tag:

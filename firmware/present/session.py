@@ -36,8 +36,9 @@ class Session:
     def take(self, data, carrier):
         """The Presentation that a PRESENT is, with its proof tied to this session's nonce and code.
 
-        data: bytes, or None for a message longer than one with a ticket can be. That is presented as a ticket that is
-        too large, and what is no answer to this HELLO as no ticket: both have their reason. Raises TooLate.
+        data: bytes or a view of them, or None for a message longer than one with a ticket can be. That is presented as
+        a ticket that is too large, and what is no answer to this HELLO as no ticket: both have their reason. Raises
+        TooLate.
         """
         nonce, self._nonce = self._nonce, None
         if nonce is None or self._timing.left(self.deadline) <= 0:

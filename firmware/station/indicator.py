@@ -29,6 +29,8 @@ def _counted(count):
 READY = (_GREEN + (50,), _DARK + (2950,))
 NO_TIME = _blinks(_RED, 2) + (_DARK + (2100,),)
 READING = (_GREEN + (60_000,),)
+# a driver has to confirm on the phone: as long as a phone has for that, and a little more
+PHONE = (_GREEN + (400,), _DARK + (400,)) * 14
 FAULT = (_RED + (60_000,),)
 NO_TICKET = _counted(1)
 GRANTED = ((1, 0, 1, 150), (1, 0, 0, 2850))

@@ -32,7 +32,9 @@ class Tapping:
     def __init__(self, nfc, ports, site, random, tap, lights, beat, report_no_ticket):
         timing = Timing()
         evse_ids = [evse.id for evse in site.evses]
-        phone = Phone(lambda: Session(site.reader_id, evse_ids, random, timing), timing)
+        phone = Phone(
+            lambda: Session(site.reader_id, evse_ids, random, timing), timing, lambda: lights.once(indicator.PHONE)
+        )
         self._sleep = timing.sleep
         chip = Pn532(_bus(site.bus, timing, *nfc), timing, reset=ports.nfc_reset, rf_off=site.rf_off)
         self._reader = Reader(chip, phone)

@@ -13,8 +13,8 @@ from tools.virtual.rf import Card
 
 QUICK, SOAK = 40, 10_000
 HEAP_PERCENT = 2
-# An exchange with a phone takes more at once than a card: in the smallest heap some would end in NO_MEMORY.
-CARDS_HEAP, PHONES_HEAP = "96wK", "128wK"
+# An exchange with a phone takes more at once than a card: in the smallest heap one in a hundred ends in NO_MEMORY.
+CARDS_HEAP, PHONES_HEAP = "96wK", "104wK"
 GRANT_EVERY = 50  # taps; what is granted stays in the journal until it is collected, and that is finite
 SESSION_US = 61_000_000
 _HEAP_PIN = 34  # a rising edge makes the board print its heap; only tests have that handler

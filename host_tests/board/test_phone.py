@@ -1,6 +1,7 @@
 """Phones at the whole firmware: proofs, proofs that are none, patience, several EVSEs, and what the phone is told."""
 
 import base64
+import itertools
 import json
 
 import cbor2
@@ -16,13 +17,6 @@ from tools.virtual.image import mounted
 from tools.virtual.phone import EVSE, EVSES, LIMITS, NONCE, READER, REASON, SIGNATURE, TICKET, VERSION, Phone, Wallet
 
 E1, E2 = "DE*ABC*E1*1", "DE*ABC*E1*2"
-
-
-@pytest.fixture
-def bench(provisioned, tmp_path):
-    """With more heap than other tests have: an exchange with a phone needs some 4 KB beyond what 96wK leave."""
-    with Bench(provisioned, tmp_path / "flash.img", heap="128wK") as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +126,27 @@ def test_a_driver_may_take_nine_seconds_to_confirm_and_no_eleven(station, provis
     assert len(station.board.resets) == 2, "power-on and the setting of the clock: no watchdog bit"
 
 
+def test_while_its_driver_has_to_confirm_the_light_says_so(station, provisioned, driver):
+    green = station.pins["LED_GREEN"]
+
+    def changes(phone):
+        since = station.world.now_us
+        assert station.tap(phone, wait_s=15).reason == "GRANTED"
+        station.wait_relay_off()
+        return [
+            at - since for at, pin, _ in station.board.pins.trace if pin == green and since < at < since + 5_000_000
+        ]
+
+    waiting = changes(Phone(Wallet(held(provisioned, driver), driver), confirm_s=4.5))
+    gaps = [after - before for before, after in itertools.pairwise(waiting[1:]) if before < 4_000_000]
+    assert len(gaps) >= 8 and all(390_000 < gap < 420_000 for gap in gaps), gaps
+    assert len(changes(Phone(Wallet(held(provisioned, driver), driver)))) < 5
+
+
 def test_a_ticket_of_1300_bytes_is_in_hand_within_350_ms_on_the_air_and_the_wire(provisioned, driver, tmp_path):
     ticket = held(provisioned, driver, customData={"filler": "x" * 450})
     assert 1290 <= len(ticket) <= 1310
-    station = Bench(provisioned, tmp_path / "flash.img", heap="160wK")
+    station = Bench(provisioned, tmp_path / "flash.img")
     with station:
         station.start()
         station.chip.field.trace.clear()

@@ -216,7 +216,7 @@ def type2_tag(data: bytes) -> None:
     tag = fakes.Tag2(data[5:1013], cc=(data[1:5] + bytes(4))[:4], fast=not how & 1, pages=260)
     link = fakes.Link(tag, how >> 1 if how > 1 else None)
     try:
-        name, ticket = fakes.run(type2.read(link, bytearray(1008), bytearray(ndef.MAX_MESSAGE)))
+        name, ticket = fakes.run(type2.read(link, bytearray(ndef.MAX_MESSAGE)))
     except NfcError:
         return
     assert name in ("jws", "cwt") and len(ticket) <= ndef.MAX_TICKET

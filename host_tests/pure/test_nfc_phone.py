@@ -163,6 +163,19 @@ def test_a_phone_that_is_not_ready_is_asked_again():
     assert desk.sessions == 1
 
 
+def test_that_a_driver_has_to_confirm_is_told_once_and_only_of_a_present():
+    for later, told in ((0, 0), (1, 1), (30, 1)):
+        app = App(present(bytes(600)), later=later)
+        desk = Desk(app)
+        desk.reader._phone._waiting = lambda desk=desk: desk.waited.append(desk.clock.slept)
+        desk.waited = []
+        found = desk.read()
+        assert len(desk.waited) == told and found.presentation.ticket == bytes(600)
+        assert all(at < 100 for at in desk.waited), "at the first word of it"
+        app.script = {len(app.apdus): NOT_YET}
+        assert desk.tell(found) and len(desk.waited) == told
+
+
 def test_a_phone_that_is_never_ready_is_given_up_after_ten_seconds():
     app = App(present(), later=1 << 20)
     desk = Desk(app)

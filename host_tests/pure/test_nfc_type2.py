@@ -12,7 +12,7 @@ END = b"\xfe"
 
 def read(tag, link=None):
     message = bytearray(MAX_MESSAGE)
-    form, ticket = run(type2.read(link or Link(tag), bytearray(1008), message))
+    form, ticket = run(type2.read(link or Link(tag), message))
     return form, bytes(ticket)
 
 
