@@ -9,6 +9,7 @@ import typer
 
 from tools import (
     bench,
+    boards_command,
     bundle,
     demo,
     deploy,
@@ -62,6 +63,7 @@ app.command(epilog=sim.TAP_EXAMPLES)(sim.tap)
 app.command(epilog=sim.SIM_EXAMPLES)(sim.sim)
 app.command(epilog=demo.EXAMPLES)(demo.demo)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
+app.command(epilog=boards_command.EXAMPLES)(boards_command.boards)
 app.command("deploy", epilog=_DEPLOY)(deploy.deploy_command)
 app.command(epilog=provision.PROVISION_EXAMPLES)(provision.provision)
 app.command(epilog=provision.CLOCK_EXAMPLES)(provision.clock)

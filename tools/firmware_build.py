@@ -79,6 +79,14 @@ def pins_module(board_name: str) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def write_pins(board_name: str) -> Path:
+    """Puts `pins.py` where the board's manifest.py looks for it: a frozen build takes files alone."""
+    path = BUILD / board_name / "frozen" / "pins.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pins_module(board_name))
+    return path
+
+
 def rom_image(board_name: str, files: Mapping[str, bytes]) -> bytes:
     """The ROMFS image of `files`, made by mpremote."""
     with tempfile.TemporaryDirectory() as name:
