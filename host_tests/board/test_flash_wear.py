@@ -32,7 +32,6 @@ def erases(station, count, tap):
     return found
 
 
-@pytest.mark.timeout(0)
 def test_granted_taps_cost_at_most_four_erases_and_refused_ones_at_most_one(station, provisioned, soak):
     text = [{"language": "en", "text": "x" * 520}]
     size = 0

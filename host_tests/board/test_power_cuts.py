@@ -152,7 +152,6 @@ def checked(after: Afterlife, cut: Cut, image: bytes) -> None:
         raise
 
 
-@pytest.mark.timeout(0)
 def test_nothing_promised_is_lost_wherever_the_power_fails(liver, tmp_path, soak):
     """A sample of the cuts here, every one of them with --soak."""
     life = liver.live()
@@ -173,7 +172,6 @@ def test_nothing_promised_is_lost_wherever_the_power_fails(liver, tmp_path, soak
 ARMED = [("write", 40, None), ("write", 95, 7), ("erase", 12, None)]
 
 
-@pytest.mark.timeout(0)
 @pytest.mark.parametrize(("what", "number", "keep"), ARMED)
 def test_a_station_that_goes_dark_in_the_middle_of_its_work_comes_back(liver, tmp_path, what, number, keep):
     def arm(station: Station) -> None:
