@@ -265,7 +265,7 @@ def a_ticket(dice: Random, site: rules.Site) -> Ticket:
     how = Minted(dice.choice(["jws", "cwt"]), dice.choice(["Ed25519", "EdDSA"]))
     if sometimes(dice, 20):
         how.odd = dice.choice([*ODD, "signature", "signature"])
-    kid = dice.choice(["issuer-1"] * 24 + ["issuer-2"] * 5 + ["issuer-9"])
+    kid = dice.choice(["issuer-1"] * 40 + ["issuer-2"] * 4 + ["issuer-9"])
     return Ticket(claims, kid, how, driver)
 
 
@@ -287,7 +287,7 @@ def a_life(dice: Random) -> Life:
     moments = edges(trust, known)
     moments += [issuer.not_after_ms for issuer in trust.issuers.values()]
     steps = [Step("clock", (START_MS, dice.choice([rules.SET] * 12 + [rules.FLOOR, rules.UNKNOWN])))]
-    steps.append(Step("answer", dice.choice(["yes", "no", "silent"])))
+    steps.append(Step("answer", dice.choice(["yes", "no", "silent", "silent"])))
     for _ in range(dice.randint(2, 12)):
         what = dice.randint(0, 15)
         if what == 0:
@@ -298,12 +298,12 @@ def a_life(dice: Random) -> Life:
         elif what in (2, 3):
             steps.append(Step("end", dice.choice(list(site.evses))))
         elif what == 4:
-            steps.append(Step("answer", dice.choice(["yes", "no", "silent"])))
-        elif what == 5 and sometimes(dice, 2):
+            steps.append(Step("answer", dice.choice(["yes", "no", "silent", "silent"])))
+        elif what == 5:
             steps.append(Step("journal", dice.choice(["full", "broken", "good"])))
         else:
             steps.append(Step("tap", a_tap(dice, site, known)))
-    return Life(site, trust, dice.choice([1, 2, 10]), known, steps, sometimes(dice, 16))
+    return Life(site, trust, dice.choice([1, 1, 2, 10]), known, steps, sometimes(dice, 16))
 
 
 def a_tap(dice: Random, site: rules.Site, known: list[Ticket]) -> Tap:
@@ -311,11 +311,11 @@ def a_tap(dice: Random, site: rules.Site, known: list[Ticket]) -> Tap:
     evse = None if sometimes(dice, 8) else dice.choice(list(site.evses))
     carrier, proof, encrypted = "card", "none", False
     if known[number].driver is not None or sometimes(dice, 10):
-        carrier = dice.choice(["card", "phone", "phone", "phone", "ble"])
+        carrier = dice.choice(["card", "phone", "phone", "ble", "ble"])
     if carrier != "card":
         encrypted = sometimes(dice, 2)
         if evse is not None:
-            proof = dice.choice(["none", "good", "good", "nonce", "evse", "reader", "ticket"])
+            proof = dice.choice(["none"] + ["good"] * 5 + ["nonce", "evse", "reader", "ticket"])
     return Tap(number, evse, carrier, proof, encrypted)
 
 

@@ -2,8 +2,9 @@
 
     python -m host_tests.mutation.mutants [FILE...]
 
-Three kinds of checks are found in the source itself, so that a new one is included by being written: an entry of
-`rules.RULES`; a statement that raises; a part of a condition made of several. Each mutant is a copy of the repository
+The checks are found in the source itself, so that a new one is included by being written: an entry of `rules.RULES`; a
+statement that raises; a part of a condition made of several; in the claims a `None` that is given for a bad value. Each
+mutant is a copy of the repository
 with one of them gone, in which the tests that should notice are run. A mutant that no test notices is a survivor.
 """
 
@@ -25,6 +26,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 COPIED = ("firmware", "tools", "host_tests", "boards", "pyproject.toml")
 RULES = "firmware/ticket/rules.py"
 DECISION = "firmware/station/decision.py"
+CLAIMS = "firmware/ticket/claims.py"
 PURE = "host_tests/pure/test_"
 TICKETS = (PURE + "ticket_rules.py", PURE + "ticket_claims.py", PURE + "ticket_form.py", PURE + "ticket_text.py")
 MODEL = "host_tests/model/test_model.py"
@@ -35,7 +37,7 @@ TESTS = {
     RULES: (PURE + "ticket_rules.py", *DECIDES),
     DECISION: DECIDES,
     "firmware/station/trusted.py": (PURE + "trust.py", HOST + "tools_trust.py", MODEL),
-    "firmware/ticket/claims.py": (*TICKETS, MODEL),
+    CLAIMS: (*TICKETS, MODEL),
     "firmware/ticket/form.py": (*TICKETS, MODEL),
     "firmware/ticket/jws.py": (*TICKETS, MODEL),
     "firmware/ticket/cwt.py": (*TICKETS, MODEL),
@@ -46,7 +48,7 @@ TESTS = {
     "firmware/trust/signed.py": (PURE + "trust.py", MODEL),
 }
 # Conditions are taken apart only where a decision is made: parsers have many that are two sides of one thing.
-TAKEN_APART = (RULES, DECISION, "firmware/trust/bundle.py", "firmware/trust/issuers.py")
+TAKEN_APART = (RULES, DECISION, CLAIMS, "firmware/trust/bundle.py", "firmware/trust/issuers.py")
 
 
 @dataclass
@@ -62,11 +64,11 @@ def mutants(path: str) -> Iterator[Mutant]:
     tree = ast.parse((REPOSITORY / path).read_bytes())
     count = len(list(ast.walk(tree)))
     for number in range(count):
-        for taken in _without(tree, number, path in TAKEN_APART):
+        for taken in _without(tree, number, path):
             yield Mutant(path, *taken)
 
 
-def _without(tree: ast.Module, number: int, taken_apart: bool) -> Iterator[tuple[str, str]]:
+def _without(tree: ast.Module, number: int, path: str) -> Iterator[tuple[str, str]]:
     """(what is gone, source) for each check in the `number`th node of the tree."""
 
     def mutated() -> tuple[ast.Module, ast.AST]:
@@ -80,16 +82,23 @@ def _without(tree: ast.Module, number: int, taken_apart: bool) -> Iterator[tuple
             twin, assignment = mutated()
             del assignment.value.elts[at]  # type: ignore[attr-defined]
             yield f"rule {ast.unparse(entry)}", ast.unparse(twin)
-    elif isinstance(node, ast.BoolOp) and taken_apart and not isinstance(node.values[-1], _DEFAULTS):
+    elif isinstance(node, ast.BoolOp) and path in TAKEN_APART and not isinstance(node.values[-1], _DEFAULTS):
         for at, part in enumerate(node.values):
             twin, condition = mutated()
             del condition.values[at]  # type: ignore[attr-defined]
             yield f"line {line}: `{ast.unparse(part)}` of `{ast.unparse(node)}`", ast.unparse(twin)
+    elif isinstance(node, ast.IfExp) and path == CLAIMS and _is_none(node.orelse):
+        twin, choice = mutated()
+        choice.test = ast.Constant(True)  # type: ignore[attr-defined]
+        yield f"line {line}: `{ast.unparse(node.test)}` of `{ast.unparse(node)}`", ast.unparse(twin)
     else:
         for name in ("body", "orelse", "finalbody"):
             statements = getattr(node, name, [])
             for at, statement in enumerate(statements if isinstance(statements, list) else []):
-                if isinstance(statement, ast.Raise) and not _handles(node):
+                refuses = isinstance(statement, ast.Raise) or (
+                    isinstance(statement, ast.Return) and path == CLAIMS and _is_none(statement.value)
+                )
+                if refuses and not _handles(node):
                     twin, parent = mutated()
                     getattr(parent, name)[at] = ast.Pass()
                     what = f"line {statement.lineno}: `{ast.unparse(statement)}`"
@@ -98,6 +107,10 @@ def _without(tree: ast.Module, number: int, taken_apart: bool) -> Iterator[tuple
 
 # What stands last in `value or default`, which is no condition.
 _DEFAULTS = (ast.Lambda, ast.Name, ast.Tuple, ast.Subscript, ast.BinOp)
+
+
+def _is_none(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _handles(node: ast.AST) -> bool:
