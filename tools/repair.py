@@ -1,5 +1,6 @@
 """`repair`: what is damaged in a reader's stores, and giving it up so that the reader goes on."""
 
+import secrets
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -19,7 +20,7 @@ EXAMPLES = """Examples:
 
 _SHOW = """
 from station import repair
-for line in repair.{what}():
+for line in repair.{call}:
     print("damage", line)
 print("looked")
 """
@@ -43,7 +44,7 @@ def repair(
         found = look(board)
         if found and give_up:
             save(board, here)
-            look(board, "give_up")
+            give_up(board)
     for line in found:
         print(f"{'given up' if give_up else 'damaged'}: {line}")
     if not found:
@@ -51,10 +52,19 @@ def repair(
     return 1 if found and not give_up else 0
 
 
-def look(port: deploy.Port, what: str = "damage") -> list[str]:
-    """What is damaged on a board, in words; `give_up` puts it in order, too."""
+def look(port: deploy.Port) -> list[str]:
+    """What is damaged on a board, in words."""
+    return _asked(port, "damage()")
+
+
+def give_up(port: deploy.Port) -> list[str]:
+    """Puts in order what is damaged on a board, and says what it was."""
+    return _asked(port, f"give_up({(1 << 62) + secrets.randbits(62)})")
+
+
+def _asked(port: deploy.Port, call: str) -> list[str]:
     with deploy.maintenance(port):
-        lines = deploy.execute(port, _SHOW.format(what=what)).splitlines()
+        lines = deploy.execute(port, _SHOW.format(call=call)).splitlines()
     if "looked" not in lines:
         raise Problem(f"the board did not look: {lines[-1] if lines else 'it said nothing'}; is it provisioned?")
     return [line.removeprefix("damage ") for line in lines if line.startswith("damage ")]

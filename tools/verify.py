@@ -48,6 +48,8 @@ Online = Literal["yes", "no", "silent"]
 class _Clock:
     """A clock that is set, and stands still."""
 
+    settled = True
+
     def __init__(self, now_ms: int):
         self.now_ms = now_ms
 

@@ -41,7 +41,7 @@ async def _never_answers(claims, evse_id):
 class Decision:
     """Judges presentations for one site.
 
-    site: station.config.Site; trust: station.trusted.Trust; clock: has `now() -> (unix_ms, state)`;
+    site: station.config.Site; trust: station.trusted.Trust; clock: has `now() -> (unix_ms, state)` and `settled`;
     ledger, journal: of store; enforced: names of the limits that the relay side enforces;
     accepts: (evse_id, limits) -> bool, what the deliverer would refuse anyway is not recorded as a grant first;
     fault: () -> what is wrong with the relay side, "" if nothing;
@@ -216,10 +216,9 @@ class Decision:
         raise Refused(reason.ALREADY_USED)
 
     def _trusted_now_s(self, claims):
-        """For the ledger: only a clock that is set may forget what has ended, but never this ticket's own use: the
-        rules have found it alive, however late it has become."""
-        now_ms, state = self.clock.now()
-        return min(now_ms, claims.not_after_ms - 1) // 1000 if state == "SET" else None
+        """For the ledger: only a clock that has settled forgets what has ended, since one that was pushed ahead is put
+        right again; and never this ticket's own use: the rules have found it alive, however late it has become."""
+        return min(self.clock.now()[0], claims.not_after_ms - 1) // 1000 if self.clock.settled else None
 
     async def _check_online(self, claims, evse_id, used):
         must = used or claims.validation_method == "MustBeValidated"

@@ -43,7 +43,7 @@ def repaired(bench, tmp_path) -> list[str]:
     shutil.copytree(bench.provisioned.site, tmp_path / "site")
     repair.save(bench.board, Site.load(tmp_path / "site"))
     assert len(list((tmp_path / "site").glob("*-damaged.journal"))) == 1
-    assert repair.look(bench.board, "give_up") == found
+    assert repair.give_up(bench.board) == found
     assert repair.look(bench.board) == []
     bench.power_cut()
     bench.start()
@@ -76,12 +76,16 @@ def test_what_is_missing_altogether_is_made_anew(bench, tmp_path):
     for path in ("/data/ledger/17", "/data/journal/refused"):
         bench.remove(path)
     with mounted(bench.image) as fs:
-        for name in ("floor.a", "floor.b"):
+        for name in ("floor.a", "floor.b", "boots.a", "boots.b"):
             with fs.open(f"/data/{name}", "wb") as file:
                 file.write(b"rotten")
     not_ready(bench, "ledger")
     found = repaired(bench, tmp_path)
-    assert len(found) == 3 and "floor" in found[0] and "17" in found[1] and "refused" in found[2]
+    assert len(found) == 4
+    for what, words in zip(found, ("floor", "boots", "ledger/17", "refused"), strict=True):
+        assert words in what
+    with mounted(bench.image) as fs, fs.open("/data/boots.a", "rb") as file:
+        assert int.from_bytes(file.read()[10:18], "little") > 1 << 62  # no boot before was given such a number
     assert bench.tap_ticket().reason == "GRANTED"
 
 

@@ -142,6 +142,10 @@ class Bench:
     def now(self):
         return self.clock
 
+    @property
+    def settled(self):
+        return self.clock[1] == rules.SET
+
     async def pause(self): ...
 
     async def ask(self, claims, evse_id):

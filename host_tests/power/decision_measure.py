@@ -34,6 +34,8 @@ class Trust:
 
 
 class Clock:
+    settled = True
+
     def now(self):
         return NOW_MS, "SET"
 

@@ -4,7 +4,7 @@ import os
 
 import support
 from store.files import Fault, Full
-from store.floor import STEP_S, Floor, count_boot
+from store.floor import STEP_S, Floor, count_boot, set_boot
 from store.slots import VALUE_MAX, Slots
 
 NOW = 1_800_000_000
@@ -160,3 +160,5 @@ def test_a_boot_number_never_repeats_even_when_a_copy_is_damaged():
     write(folder + "/boots.a", b"junk")
     write(folder + "/boots.b", b"junk")
     assert fails(Fault, count_boot, folder)
+    set_boot(Slots(folder), 1 << 62)
+    assert count_boot(folder) == (1 << 62) + 1
