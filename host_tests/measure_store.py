@@ -9,12 +9,13 @@ from host_tests.runner import pure
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 POWER = REPOSITORY / "host_tests/power"
+PORTABLE = REPOSITORY / "tools/portable"
 
 
 def on_littlefs(script: str, *arguments: str, heap: str = "64m") -> str:
     """What a script of host_tests/power prints on the unix port. Raises CalledProcessError if it fails."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "MICROPY"))}
-    environment["MICROPYPATH"] = os.pathsep.join([str(REPOSITORY / "firmware"), str(POWER), ".frozen"])
+    environment["MICROPYPATH"] = os.pathsep.join([str(REPOSITORY / "firmware"), str(PORTABLE), str(POWER), ".frozen"])
     command = [pure.micropython(), "-X", f"heapsize={heap}", str(POWER / script), *arguments]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:

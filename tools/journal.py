@@ -8,15 +8,16 @@ from typing import Annotated
 
 import cbor2
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from station import clock
-from store import chain
 from store.journal import END, GRANT, KEPT, NOTE, REFUSAL, TRAILER, VOID
 from tools import deploy
 from tools.keys import reason, write_private
 from tools.options import AS_JSON, SITE
+from tools.portable import chain
 from tools.problem import Problem
 from tools.site import Site
 from tools.terminal import answers, printable, say
@@ -104,20 +105,25 @@ def verify(site: SITE, file: _FILE):
 @app.command()
 def show(file: _FILE, as_json: AS_JSON = False):
     """Show what a fetched journal says, oldest first, grants before refusals. `verify` checks it."""
-    found = records(_read(file))
+    export = _read(file)
+    found = records(export)
+    if not found and not _trailer(export):
+        raise Problem(f"{file} is no journal, nothing in it can be read; `journal pull` fetches one")
     if as_json:
         print(json.dumps(found, indent=2))
         return
-    table = Table(title=f"{file.name}: {len(found)} records", title_justify="left")
-    for heading in ("", "kind", "time", "what", "EVSE", "more"):
+    table = Table(title=f"{file.name}: {len(found)} records", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("", "kind", "time", "what"):
         table.add_column(heading, overflow="fold")
-    shown = ("sequence", "kind", "time", "what", "evse")
     for record in found:
-        told = record.get("limits", {})
-        more = {name: record[name] for name in ("detail", "holder", "grant", "seconds") if name in record} | told
-        row = [str(record.get(name, "")) for name in shown] + [", ".join(f"{key} {more[key]}" for key in more)]
+        row = [str(record.get(name, "")) for name in ("sequence", "kind", "time")]
+        more = {name: record[name] for name in ("detail", "holder", "grant", "seconds") if name in record}
+        more |= record.get("limits", {})
+        said = [" ".join(str(record[name]) for name in ("what", "evse") if name in record)]
+        said.append(", ".join(f"{name} {value}" for name, value in more.items()))
+        what = "\n".join(printable(line) for line in said if line)
         colour = {"GRANT": "green", "REFUSAL": "red"}.get(record["kind"], "")
-        table.add_row(*(Text(printable(cell)) for cell in row), style=colour)
+        table.add_row(*(Text(cell) for cell in [*row, what]), style=colour)
     answers().print(table)
 
 
@@ -171,8 +177,12 @@ def _members(body: bytes) -> dict:
 
 def _nonce(export: bytes) -> bytes:
     """The nonce that the export was made for, as its trailer tells; the pull itself has compared it."""
-    trailers = [body for stream, _, _, body, *_ in chain.split(export) if stream == TRAILER]
-    return trailers[-1][_NONCE_AT:] if trailers else b""
+    return _trailer(export)[_NONCE_AT:]
+
+
+def _trailer(export: bytes) -> bytes:
+    """The body of the record that ends an export; empty without one."""
+    return next((body for stream, _, _, body, *_ in reversed(chain.split(export)) if stream == TRAILER), b"")
 
 
 def _check(export: bytes, key: bytes, nonce: bytes, what: object) -> None:

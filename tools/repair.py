@@ -44,7 +44,7 @@ def repair(
         found = look(board)
         if found and give_up:
             save(board, here)
-            give_up(board)
+            put_in_order(board)
     for line in found:
         print(f"{'given up' if give_up else 'damaged'}: {line}")
     if not found:
@@ -57,7 +57,7 @@ def look(port: deploy.Port) -> list[str]:
     return _asked(port, "damage()")
 
 
-def give_up(port: deploy.Port) -> list[str]:
+def put_in_order(port: deploy.Port) -> list[str]:
     """Puts in order what is damaged on a board, and says what it was."""
     return _asked(port, f"give_up({(1 << 62) + secrets.randbits(62)})")
 

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from store import chain
 from store.journal import KEPT, REFUSED, Journal
 from store.ledger import Ledger
 from store.slots import Slots
 from tools.keys import load_key
 from tools.mint import defaults, mint
+from tools.portable import chain
 from tools.signing import BUNDLE_TYPE, sign_jws
 from tools.units import epoch_ms
 from tools.virtual.cards import Ntag, Type4Tag, ndef_message

@@ -43,7 +43,7 @@ def repaired(bench, tmp_path) -> list[str]:
     shutil.copytree(bench.provisioned.site, tmp_path / "site")
     repair.save(bench.board, Site.load(tmp_path / "site"))
     assert len(list((tmp_path / "site").glob("*-damaged.journal"))) == 1
-    assert repair.give_up(bench.board) == found
+    assert repair.put_in_order(bench.board) == found
     assert repair.look(bench.board) == []
     bench.power_cut()
     bench.start()

@@ -73,7 +73,11 @@ def test_a_journal_is_fetched_checked_and_shown(desk, tmp_path, capsys):
     assert run(capsys, "journal", "verify", "--site", site.folder, file).code == 0
     shown = json.loads(run(capsys, "journal", "show", "--json", file).out)
     assert shown == journal.records(export)
-    assert "EXPIRED" in run(capsys, "journal", "show", file).out
+    table = run(capsys, "journal", "show", file).out
+    assert "EXPIRED" in table and max(len(line) for line in table.splitlines()) <= 80
+    (tmp_path / "b.journal").write_bytes(bytes(range(256)))
+    answer = run(capsys, "journal", "show", tmp_path / "b.journal")
+    assert (answer.code, answer.out) == (2, "") and "b.journal is no journal" in answer.error
     for broken in (export[:-1], export[40:], export.replace(b"EXPIRED", b"EXPIREE"), b""):
         file.write_bytes(broken)
         answer = run(capsys, "journal", "verify", "--site", site.folder, file)

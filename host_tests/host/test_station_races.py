@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from host_tests.host.test_station_decision import DRIVER_JWK, E1, E2, Bench, proof, ticket
+from host_tests.host.test_station_decision import DRIVER_JWK, E1, E2, NOW_MS, Bench, proof, ticket
 from present.presentation import Presentation
 
 
@@ -87,3 +87,15 @@ def test_an_evse_that_is_not_here_is_never_opened_for_another(bench):
     assert bench.reason("DE*ABC*E9") == "WRONG_PLACE"
     shown = ticket(driverPublicKey=DRIVER_JWK)
     assert bench.decide(Presentation(shown, "phone", "DE*ABC*E9", proof(shown))).reason == "WRONG_PLACE"
+
+
+def test_a_full_ledger_forgets_nothing_by_a_clock_that_has_just_jumped(tmp_path):
+    bench = Bench(tmp_path / "ledger", limit=1)
+    later = {"notBefore": "2026-11-24T11:00:00Z", "notAfter": "2026-11-24T13:00:00Z"}
+    assert bench.reason(id="a") == "GRANTED"
+    bench.clock.reading, bench.clock.settled = (NOW_MS + 2 * 86_400_000, "SET"), False
+    assert bench.reason(id="b", **later, created=later["notBefore"]) == "LEDGER_FULL"
+    bench.clock.reading = (NOW_MS, "SET")  # put right
+    assert bench.reason(id="a") == "ALREADY_USED"
+    bench.clock.reading, bench.clock.settled = (NOW_MS + 2 * 86_400_000, "SET"), True
+    assert bench.reason(id="b", **later, created=later["notBefore"]) == "GRANTED"

@@ -8,8 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from store import chain, journal, ledger
+from store import journal, ledger
 from store.files import Full
+from tools.portable import chain
 
 KEY = bytes(range(32))
 NOW = 1_800_000_000

@@ -4,10 +4,11 @@ import hashlib
 import os
 import sys
 
+import chain
 from cuts import Recorder, sweep, torn
 from flash import Flash
 
-from store import chain, journal, ledger
+from store import journal, ledger
 from store.floor import Floor, count_boot
 from store.slots import Slots
 

@@ -3,9 +3,10 @@
 import os
 import sys
 
+import chain
 from flash import Flash
 
-from store import chain, journal, ledger
+from store import journal, ledger
 
 KEY = bytes(range(32))
 NOW = 1_800_000_000

@@ -2,8 +2,10 @@
 
 import os
 
+import chain
+
 import support
-from store import chain, journal, log
+from store import journal, log
 from store.files import Fault, Full
 from store.journal import END, GRANT, KEPT, NOTE, REFUSAL, REFUSED, VOID, Journal
 

@@ -27,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 HOST_TESTS = HERE.parent
 FIRMWARE = HOST_TESTS.parent / "firmware"
 PURE = HOST_TESTS / "pure"
+PORTABLE = HOST_TESTS.parent / "tools" / "portable"
 WASM = HOST_TESTS / "node_modules/@micropython/micropython-webassembly-pyscript/micropython.mjs"
 INTERPRETERS = ("cpython", "micropython", "wasm32")
 HEAP = 8 << 20  # bytes on a 32-bit board; tests of memory use bring their own processes and heaps
@@ -173,7 +174,7 @@ class Run:
         self.shows_lines = interpreter == "cpython"
         script = f"import puretest\n{'await puretest.amain' if wasm else 'puretest.main'}({settings!r})\n"
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "MICROPY"))}
-        path_here = [str(FIRMWARE), str(PURE), str(HERE)]
+        path_here = [str(FIRMWARE), str(PURE), str(PORTABLE), str(HERE)]
         if interpreter == "cpython":
             environment["PYTHONPATH"] = os.pathsep.join([str(HOST_TESTS / "shims"), *path_here])
             script = f"import micropython, ours\nours.claim({str(FIRMWARE)!r})\n" + script
@@ -182,12 +183,18 @@ class Run:
             environment["MICROPYPATH"] = os.pathsep.join([*path_here, ".frozen"])
             command = [micropython(), "-X", f"heapsize={HEAP >> 10}wK", "-c", script]
         else:
-            mounts = {FIRMWARE: "/firmware", PURE: "/pure", HERE: "/runner", vectors(): "/vectors"}
+            mounts = {
+                FIRMWARE: "/firmware",
+                PURE: "/pure",
+                PORTABLE: "/portable",
+                HERE: "/runner",
+                vectors(): "/vectors",
+            }
             loader = {
                 "interpreter": str(WASM),
                 "heap": WASM_HEAP,
                 "mounts": {str(here): there for here, there in mounts.items()},
-                "path": ["/firmware", "/pure", "/runner", ".frozen"],
+                "path": ["/firmware", "/pure", "/portable", "/runner", ".frozen"],
                 "run": script,
             }
             file = folder / "settings.json"
@@ -255,7 +262,7 @@ class Run:
         return "\n".join([reason or text.rpartition("\n")[2], text]).strip()
 
     def _source(self, name: str, number: int) -> str:
-        for folder in (PURE, FIRMWARE):
+        for folder in (PURE, PORTABLE, FIRMWARE):
             name = name.replace(f"/{folder.name}/", f"{folder}/", 1) if name.startswith(f"/{folder.name}/") else name
         with contextlib.suppress(OSError, IndexError):
             return Path(name).read_text().splitlines()[number - 1].strip()

@@ -1,9 +1,12 @@
-"""Reading and checking an exported journal, with the device's key."""
+"""Reading and checking an exported journal, with the device's key.
+
+Runs on MicroPython too, with the stores' tests.
+"""
 
 import struct
 
-from . import journal, log, records
-from .mac import Mac, same
+from store import journal, log, records
+from store.mac import Mac, same
 
 _BODY = records.HEAD + log.LINK
 
@@ -46,9 +49,10 @@ def verify(chain, key, nonce=b"", after=None):
         if same(mac.of((entry[6][: -4 - log.CODE],))[: log.CODE], entry[5]):
             good.append(entry)
         else:
-            problems.append("stream %d record %d: wrong code" % (entry[0], entry[1]))
+            problems.append(f"stream {entry[0]} record {entry[1]}: wrong code")
     if not good or good[-1][0] != journal.TRAILER or len(good[-1][3]) < 48:
-        return [entry for entry in good if entry[0] != journal.TRAILER], problems + ["no trailer"]
+        problems.append("no trailer")
+        return [entry for entry in good if entry[0] != journal.TRAILER], problems
     trailer = good.pop()[3]
     ranges = struct.unpack_from("<IIII", trailer)
     if not same(trailer[48:], nonce):
@@ -72,15 +76,15 @@ def _gaps(stream, entries, first, last, code, after):
     if after and after[0] + 1 == first:
         link = after[1][: log.LINK]
     elif after and stream == journal.KEPT:
-        problems.append("stream %d: %d expected, begins at %d" % (stream, after[0] + 1, first))
+        problems.append(f"stream {stream}: {after[0] + 1} expected, begins at {first}")
     for entry in entries:
         if entry[1] != expected:
-            problems.append("stream %d: %d expected, %d found" % (stream, expected, entry[1]))
+            problems.append(f"stream {stream}: {expected} expected, {entry[1]} found")
         elif link is not None and entry[4] != link:
-            problems.append("stream %d record %d: does not continue the one before" % (stream, entry[1]))
+            problems.append(f"stream {stream} record {entry[1]}: does not continue the one before")
         expected, link = entry[1] + 1, entry[5][: log.LINK]
     if expected != last + 1:
-        problems.append("stream %d: ends at %d, not at %d" % (stream, expected - 1, last))
+        problems.append(f"stream {stream}: ends at {expected - 1}, not at {last}")
     elif entries and entries[-1][5] != code:
-        problems.append("stream %d: another last record" % stream)
+        problems.append(f"stream {stream}: another last record")
     return problems
