@@ -68,9 +68,6 @@ def _item(data, i, depth, texts):
         if head not in _SIMPLE:
             raise Refused(MALFORMED, "cbor tag or float")
         return _SIMPLE[head], i
-    # Every element of an array or map takes at least a byte.
-    if value >= len(data) - i:
-        raise Refused(MALFORMED, "cbor cut short")
     if depth > _MAX_DEPTH:
         raise Refused(MALFORMED, "nesting")
     return (_array if major == _ARRAY else _map)(data, i, value, depth + 1, texts)

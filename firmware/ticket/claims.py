@@ -302,8 +302,7 @@ def _known_inside(members, name, known, detail=None):
     for item in value if type(value) is list else (value,):
         if type(item) is dict:
             for member in item:
-                # Compared type by type, since names are integers or bytes.
-                if type(member) is not type(known[0]) or member not in known:
+                if member not in known:
                     raise Refused(UNKNOWN_CLAIM, str(detail or name, "utf-8"))
 
 

@@ -96,7 +96,7 @@ def test_unknown_claims_of_a_cwt():
         changed_set[key] = 1
         changed_set[7] = 1
         assert refusal(read, cwt(changed_set)) == (UNKNOWN_CLAIM, str(key)), key
-    for key in (0, 25, -1, "multiUsage", 7 << 8):
+    for key in (0, 25, -1, "multiUsage", 7 << 8, PRIVATE_CLAIM):
         changed_set = claims_set(FULL)
         changed_set[PRIVATE_CLAIM][key] = 1
         changed_set[7] = 1
@@ -114,6 +114,11 @@ def changed_private(private):
     changed_set = claims_set(MINIMAL)
     changed_set[PRIVATE_CLAIM] = private
     return changed_set
+
+
+def test_a_word_of_another_member_is_no_word():
+    for name, word in (("evseKind", "Smart"), ("daysOfWeek", ["AC"]), ("smartChargingMode", "Allowed")):
+        assert why(changed(FULL, **{name: word})) == (BAD_CLAIM, name)
 
 
 def test_every_member_with_every_wrong_json_type():

@@ -77,6 +77,7 @@ def test_what_is_no_ticket_is_malformed():
 def test_the_jws_header_has_three_members_and_no_other():
     for name in HEADER:
         assert why(jws(MINIMAL, **{name: ...})) == (MALFORMED, "header")
+        assert why(jws(MINIMAL, **{name: ..., "crit": "x"})) == (MALFORMED, "header")
         for value in (None, 1, True, [], {}, ["Ed25519"]):
             assert why(jws(MINIMAL, **{name: value})) == (MALFORMED, name)
     for extra in ("crit", "jwk", "b64", "x5c", "jku", "cty", ""):

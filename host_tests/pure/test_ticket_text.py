@@ -175,6 +175,8 @@ def test_cbor_left_raw():
     assert loaded == {1: bytearray(b"x"), "ä".encode(): [b"y", None]}
     assert type(loaded[1]) is bytearray and type(loaded["ä".encode()][0]) is bytes
     assert refusal(cbor.loads, cbor.dumps({b"x": 1}), True) == (MALFORMED, "cbor key")
+    for data in (b"\x61\xff", b"\x82\x61\xc3\x61\xa4"):  # the second: one character across two texts
+        assert refusal(cbor.loads, data, True) == (MALFORMED, "utf-8")
 
 
 def test_cbor_goes_there_and_back():
@@ -210,6 +212,7 @@ def test_cbor_that_is_not_strict_is_refused():
         "d83d01", "c240", "41", "61", "4241", "81", "8201", "a1", "a101", "a2010201", "5bffffffffffffffff",
         "9bffffffffffffffff", "bbffffffffffffffff", "0000", "61ff", "62c0af", "63eda080", "a201020103",
         "a2616101616102", "a1f501", "a1f601", "a1410001", "a1800001", "a1a001",
+        "1c" + "ff" * 16, "1f" + "ff" * 128,
     )  # fmt: skip
     for digits in bad:
         data = bytes([int(digits[i : i + 2], 16) for i in range(0, len(digits), 2)])
