@@ -31,6 +31,7 @@ meter_signs = false  # true: the station's meter signs its values, as some ticke
 pass_unenforced = false  # true: grant tickets with limits that this station cannot enforce
 max_duration_min = 480  # the longest charging session, in minutes, whatever a ticket allows
 cooldown_ms = 1000  # so long a card must be away before it is read again
+encrypt = false  # true: offer phones an encrypted channel, as some tickets demand
 
 # One to three charging points, each AC or DC.
 {evses}

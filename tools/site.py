@@ -79,6 +79,7 @@ class Site:
             "pass_unenforced": content.get("pass_unenforced", False),
             "max_duration_min": content.get("max_duration_min", 480),
             "cooldown_ms": content.get("cooldown_ms", 1000),
+            "encrypt": content.get("encrypt", False),
             "nfc": content["nfc"],
             "relay": content["relay"],
             **clock,

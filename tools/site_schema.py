@@ -109,6 +109,7 @@ SCHEMA = _table(
     pass_unenforced=_YES_NO,
     max_duration_min=_whole(1, LONGEST_SESSION_MIN),
     cooldown_ms=_whole(0, 60_000),
+    encrypt=_YES_NO,
     nfc=_table(
         ["bus"],
         bus={"enum": ["hsu", "i2c", "spi"], "remedy": '"hsu", "i2c" or "spi", as the PN532\'s switches are set'},

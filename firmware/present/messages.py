@@ -39,6 +39,7 @@ REASON = const(10)
 LIMITS = const(11)
 
 # Kinds of message: the keys that must be there, and those that may.
+INFO = (b"\x00\x01\x02", b"")  # what a reader tells anybody who asks, before a HELLO
 HELLO = (b"\x00\x01\x02\x03", b"\x04")
 OPENING = (b"\x00\x08", b"")  # what the holder sends in clear before an encrypted PRESENT
 PRESENT = (b"\x00\x05", b"\x06\x07\x08\x09")

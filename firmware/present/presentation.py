@@ -6,12 +6,13 @@ class Presentation:
 
     ticket: the bytes as received (JWS as ASCII, or CWT); carrier: "card", "phone" or "ble";
     evse_id: the holder's choice among those on offer, or None; proof: a `present.proof.Proof`, or None;
-    encrypted: it came as a record of the encrypted channel.
+    encrypted: it came as a record of the encrypted channel; code: it holds the code that the station shows.
     """
 
-    def __init__(self, ticket, carrier, evse_id=None, proof=None, encrypted=False):
+    def __init__(self, ticket, carrier, evse_id=None, proof=None, encrypted=False, code=False):
         self.ticket = ticket
         self.carrier = carrier
         self.evse_id = evse_id
         self.proof = proof
         self.encrypted = encrypted
+        self.code = code

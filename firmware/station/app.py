@@ -8,6 +8,8 @@ import asyncio
 from micropython import const
 
 from crypto import field25519, sha512
+from nfc.timing import Timing
+from present.session import Session
 from relay.grant import RENEW_MS
 from station import indicator, tables
 from station.beats import Beats
@@ -72,8 +74,17 @@ class App:
             ready=self._ready(site),
         )
         tap = Tap(decision, self.relay, self._lights, report, ports.ticks_ms, ports.ticks_diff)
+        timing = Timing()
         self._tapping = Tapping(
-            nfc, ports, site, random, tap, self._lights, lambda: self._beats.beat("reader"), report_no_ticket
+            nfc,
+            ports,
+            site,
+            self._offer(site, random, timing),
+            timing,
+            tap,
+            self._lights,
+            lambda: self._beats.beat("reader"),
+            report_no_ticket,
         )
         self._start("reader", self._tapping.run(), _READER_LIMIT_MS)
         self._start("tables", self._load_tables(trust), None)
@@ -96,6 +107,21 @@ class App:
             print("trust bundle:", taken)
             self._note("TRUST_BUNDLE", taken)
         return site, ledger, random, trust
+
+    def _offer(self, site, random, timing):
+        """async (code="") -> a session with a phone."""
+        evse_ids = [evse.id for evse in site.evses]
+        if site.encrypt:
+            from station.offers import Offers
+
+            offers = Offers(site, evse_ids, random, timing)
+            self._start("keys", offers.run(), None)
+            return offers.session
+
+        async def offer(code=""):
+            return Session(site.reader_id, evse_ids, random, timing, code)
+
+        return offer
 
     async def _check_journal(self):
         """Reads all of it once, since what rotted would else show only when it is collected."""

@@ -87,6 +87,7 @@ class Site:
         self.pass_unenforced = _member(config, "pass_unenforced", bool, False)
         self.max_duration_min = _number(config, "max_duration_min", 1, LONGEST_SESSION_MIN)
         self.cooldown_ms = _number(config, "cooldown_ms", 0, 60_000, 1000)
+        self.encrypt = _member(config, "encrypt", bool, False)  # offer phones the encrypted channel
         self.nfc = _member(config, "nfc", dict)
         self.relay = _member(config, "relay", dict)
         self.rtc = config.get("rtc")

@@ -113,6 +113,7 @@ class Decision:
         if genuine is not True:
             raise Refused(reason.BAD_SIGNATURE)
         claims = form.claims(envelope)
+        envelope = None  # with its copy of the payload: room for the proof
         verdict.claims, verdict.issuer = claims, issuer
         verdict.evse_id, verdict.limits = await self._check_rules(presentation, claims, issuer, verdict)
         verdict.key = rules.ledger_key(claims)

@@ -6,9 +6,7 @@ from nfc.errors import TOO_LARGE
 from nfc.phone import Phone
 from nfc.pn532 import Pn532
 from nfc.reader import Reader
-from nfc.timing import Timing
 from present.presentation import Presentation
-from present.session import Session
 from station import indicator
 from ticket.form import MAX_BYTES
 from ticket.verdict import INTERNAL_FAULT
@@ -27,14 +25,10 @@ def _bus(name, timing, port, *lines):
 
 class Tapping:
     """nfc: what `ports.nfc` gave for the site's bus; ports: `nfc_reset`, `ticks_ms`; beat: called whenever this task
-    has shown that it lives; random: () -> 32 bytes, for the nonces of phones."""
+    has shown that it lives; offer: async () -> a new Session, for phones; timing: as nfc.timing.Timing."""
 
-    def __init__(self, nfc, ports, site, random, tap, lights, beat, report_no_ticket):
-        timing = Timing()
-        evse_ids = [evse.id for evse in site.evses]
-        phone = Phone(
-            lambda: Session(site.reader_id, evse_ids, random, timing), timing, lambda: lights.once(indicator.PHONE)
-        )
+    def __init__(self, nfc, ports, site, offer, timing, tap, lights, beat, report_no_ticket):
+        phone = Phone(offer, timing, lambda: lights.once(indicator.PHONE))
         self._sleep = timing.sleep
         chip = Pn532(_bus(site.bus, timing, *nfc), timing, reset=ports.nfc_reset, rf_off=site.rf_off)
         self._reader = Reader(chip, phone)

@@ -156,7 +156,7 @@ def chip_answers(data: bytes) -> None:
     pieces = Pieces(data)
     bus = fakes.Bus(fakes.Clock(), [])
     bus._answer = lambda code, data: pieces()
-    reader = Reader(Pn532(bus, bus.clock), Phone(lambda: session(bus.clock), bus.clock))
+    reader = Reader(Pn532(bus, bus.clock), Phone(offering(bus.clock), bus.clock))
     found = fakes.run(reader.read())
     assert found is None or isinstance(found, Found)
     fakes.run(reader.gone())
@@ -254,6 +254,15 @@ def session(clock) -> Session:
     return Session("reader-1", ["DE*ABC*E1*1"], lambda: bytes(32), clock)
 
 
+def offering(clock):
+    """As the phone handler is offered sessions."""
+
+    async def offer():
+        return session(clock)
+
+    return offer
+
+
 def _present() -> bytes:
     return messages.encode(messages.PRESENT, {messages.TICKET: b"ticket", messages.SIGNATURE: bytes(64)})
 
@@ -267,7 +276,7 @@ def _phone_answers() -> bytes:
 def phone_answers(data: bytes) -> None:
     """The answers of a phone with our application, and then its verdict."""
     clock = fakes.Clock()
-    phone = Phone(lambda: session(clock), clock)
+    phone = Phone(offering(clock), clock)
     try:
         found = fakes.run(phone.present(Link(data), bytearray(ndef.MAX_MESSAGE)))
         if found:

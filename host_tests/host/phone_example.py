@@ -61,7 +61,11 @@ class Example:
         wallet = Wallet(ticket())
         wallet.key = DRIVER
         link, timing = _Link(wallet), Timing()
-        phone = Phone(lambda: Session(READER, [EVSE], lambda: NONCE, timing), timing)
+
+        async def offer():
+            return Session(READER, [EVSE], lambda: NONCE, timing)
+
+        phone = Phone(offer, timing)
         found = asyncio.run(phone.present(link, bytearray(MAX_MESSAGE)))
         if found is None:
             raise ValueError("the wallet did not answer")

@@ -76,7 +76,11 @@ class Desk:
         self.clock = Clock()
         self.bus = Bus(self.clock)
         self.sessions = 0
-        phone = Phone(lambda: self.session(list(evses), reader_id), self.clock)
+
+        async def offer():
+            return self.session(list(evses), reader_id)
+
+        phone = Phone(offer, self.clock)
         self.reader = Reader(Pn532(self.bus, self.clock), phone)
         assert run(self.reader.read()) is None
         self.card = card

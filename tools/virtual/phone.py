@@ -12,8 +12,10 @@ from typing import Any
 
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from .cards_iso import Apdu, ApduCard
+from .channel import HolderChannel
 
 AID = bytes.fromhex("F0434847544B5401")  # F0 "CHGTKT" 01
 PROTOCOL = 1  # the answer to SELECT, and key 0 of every message
@@ -23,8 +25,8 @@ LONGEST_ANSWER = 253  # data bytes: with its status word an answer stays within 
 OK, NOT_YET, WRONG_LENGTH = b"\x90\x00", b"\x69\x85", b"\x67\x00"
 NOT_FOUND, WRONG_OFFSET, UNKNOWN, NO_SUCH_CLASS = b"\x6a\x82", b"\x6b\x00", b"\x6d\x00", b"\x6e\x00"
 
-VERSION, READER, EVSES, NONCE = 0, 1, 2, 3
-TICKET, EVSE, SIGNATURE, CODE, REASON, LIMITS = 5, 6, 7, 9, 10, 11
+VERSION, READER, EVSES, NONCE, READER_EPHEMERAL = 0, 1, 2, 3, 4
+TICKET, EVSE, SIGNATURE, HOLDER_EPHEMERAL, CODE, REASON, LIMITS = 5, 6, 7, 8, 9, 10, 11
 
 
 def holder_proof(
@@ -53,13 +55,20 @@ class Wallet:
     """The app: one ticket, and the driver's key where the ticket names one.
 
     ticket: as issued, a JWS as ASCII or a CWT. driver: the private JWK. evse: the driver's choice, where the reader
-    offers several. code: what the driver read off the station, where it shows one. A fresh key for each ticket keeps
-    two sessions from being linked.
+    offers several. code: what the driver read off the station, where it shows one. encrypt: use the encrypted channel
+    wherever a reader offers it. A fresh key for each ticket keeps two sessions from being linked.
 
     `verdict` is the last VERDICT received, as a dict by its keys; `reason` and `limits` are what it says.
     """
 
-    def __init__(self, ticket: bytes, driver: Mapping[str, Any] | None = None, evse: str = "", code: str = ""):
+    def __init__(
+        self,
+        ticket: bytes,
+        driver: Mapping[str, Any] | None = None,
+        evse: str = "",
+        code: str = "",
+        encrypt: bool = False,
+    ):
         # Whether the PRESENT may be given by now. False makes the reader ask again, for ten seconds from its HELLO:
         # time to ask the driver, or a secure element for its signature.
         self.ready: Callable[[], bool] = lambda: True
@@ -67,8 +76,10 @@ class Wallet:
         self.key = private_key(driver) if driver else None
         self.evse = evse
         self.code = code
+        self.encrypt = encrypt
         self.verdict: dict[int, Any] | None = None
         self._selected = False
+        self.begin()
         self.deselected()
 
     @property
@@ -86,15 +97,39 @@ class Wallet:
 
     # The messages
 
+    def begin(self) -> None:
+        """A new exchange, with a key for its channel that has served none before."""
+        self._ephemeral = X25519PrivateKey.generate()
+        self._channel: HolderChannel | None = None
+
+    def opening(self) -> bytes:
+        """What asks for the encrypted channel: {0: 1, 8: this exchange's key}."""
+        public = self._ephemeral.public_key().public_bytes_raw()
+        return cbor2.dumps({VERSION: PROTOCOL, HOLDER_EPHEMERAL: public}, canonical=True)
+
+    def encrypts(self, hello: dict[int, Any]) -> bool:
+        return self.encrypt and READER_EPHEMERAL in hello
+
     def present(self, hello: dict[int, Any]) -> bytes:
-        """The PRESENT that answers a HELLO: {0: 1, 5: ticket, 6: EVSE, 7: signature, 9: code}."""
+        """The PRESENT that answers a HELLO: {0: 1, 5: ticket, 6: EVSE, 7: signature, 9: code}, in a record where the
+        exchange is encrypted."""
         evse = self.choose(hello[EVSES])
         message: dict[int, Any] = {VERSION: PROTOCOL, TICKET: self.ticket, EVSE: evse}
+        if self.encrypts(hello):
+            self._channel = HolderChannel(self._ephemeral, hello[READER_EPHEMERAL], hello[NONCE])
+        binding = self._channel.binding if self._channel else bytes(32)
         if self.key:
-            message[SIGNATURE] = holder_proof(self.key, hello[NONCE], hello[READER], evse, self.code, self.ticket)
+            message[SIGNATURE] = holder_proof(
+                self.key, hello[NONCE], hello[READER], evse, self.code, self.ticket, binding
+            )
         if self.code:
             message[CODE] = self.code
-        return cbor2.dumps(message, canonical=True)
+        data = cbor2.dumps(message, canonical=True)
+        return self._channel.seal(data) if self._channel else data
+
+    def told(self, data: bytes) -> None:
+        """Takes the VERDICT. Where the exchange is encrypted one in clear is anybody's: BadRecord."""
+        self.verdict = cbor2.loads(self._channel.open(data) if self._channel else data)
 
     # The APDUs
 
@@ -103,6 +138,7 @@ class Wallet:
         self._selected = False
         self._hello, self._verdict_in = bytearray(), bytearray()
         self._out: bytes | None = None
+        self._opening: bytes | None = None
 
     def apdu(self, command: bytes) -> bytes:
         """The response to a command APDU. An app has to answer within a second; `69 85` wins it more time."""
@@ -121,17 +157,20 @@ class Wallet:
             return self._receive(self._hello, offset, apdu.data)
         if apdu.ins == PRESENT:
             return self._give(offset)
+        if apdu.ins == OPENING:
+            return self._give_opening(offset)
         if apdu.ins == VERDICT:
             status = self._receive(self._verdict_in, offset, apdu.data)
             whole = _whole(self._verdict_in)
             if whole is not None:
-                self.verdict = cbor2.loads(whole)
+                self.told(whole)
             return status
-        return UNKNOWN  # OPENING too: this reader has offered no key for an encrypted channel
+        return UNKNOWN
 
     def _select(self, apdu: Apdu) -> bytes:
         """`00 A4 04 00 08 F0434847544B5401 00` → `01 90 00`. It begins a new exchange."""
         self.deselected()
+        self.begin()
         if apdu.p1 != 0x04 or apdu.data != AID:
             return NOT_FOUND
         self._selected = True
@@ -150,11 +189,25 @@ class Wallet:
         if hello is None or not self.ready():
             return NOT_YET
         if self._out is None:
-            message = self.present(cbor2.loads(hello))
-            self._out = len(message).to_bytes(2, "big") + message
-        if offset >= len(self._out):
-            return WRONG_OFFSET
-        return self._out[offset : offset + LONGEST_ANSWER] + OK
+            self._out = _counted(self.present(cbor2.loads(hello)))
+        return _piece(self._out, offset)
+
+    def _give_opening(self, offset: int) -> bytes:
+        """`80 16 P1P2 00` → total[2] ‖ {0, 8}, `90 00`; `6D 00` from a phone that wants no encrypted channel."""
+        hello = _whole(self._hello)
+        if hello is None or not self.encrypts(cbor2.loads(hello)):
+            return UNKNOWN
+        if self._opening is None:
+            self._opening = _counted(self.opening())
+        return _piece(self._opening, offset)
+
+
+def _counted(message: bytes) -> bytes:
+    return len(message).to_bytes(2, "big") + message
+
+
+def _piece(stream: bytes, offset: int) -> bytes:
+    return stream[offset : offset + LONGEST_ANSWER] + OK if offset < len(stream) else WRONG_OFFSET
 
 
 def _whole(stream: bytearray) -> bytes | None:
