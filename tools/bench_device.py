@@ -67,9 +67,11 @@ def main(folder):
     message = bytes(case["length"])
     ed25519.use_base_table(table(case["base"], tables[0], folder + "crypto/base.bin"))
     made = table(key, tables[1], folder + "key.bin")
+    here = sys.implementation
+    release = ".".join(str(part) for part in here.version[:3])
     result = {
         "system": sys.platform,
-        "implementation": str(sys.implementation),
+        "implementation": f"{here.name} {release}, {getattr(here, '_machine', sys.platform)}",
         "native": field25519.NATIVE and sha512.NATIVE,
         "us": {
             "sha512": fastest(lambda: sha512.sha512(message)),

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tools import init
 from tools.demo_script import Tap, revoke_one, script
-from tools.init import init
 from tools.site import Site
 from tools.virtual.phone import Phone
 from tools.virtual.station import Station, Tapped
@@ -87,7 +87,7 @@ def demo() -> int:
     ):
         task = progress.add_task("making a site, deploying to the virtual board with mpremote")
         folder = Path(name) / "site"
-        init(folder)
+        init.make(folder)
         revoke_one(folder)
         station.make_ready(Site.load(folder))
         for tap in script(folder):

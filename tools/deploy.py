@@ -90,7 +90,9 @@ def shown() -> Iterator[Report]:
         yield lambda done, total, name: bar.update(task, completed=done, total=total, name=name)
 
 
-PortOption = Annotated[str, typer.Option("--port", help="Serial port, or `virtual` for the virtual board.")]
+PortOption = Annotated[
+    str, typer.Option("--port", help="Serial port, or `virtual`, or `virtual:DIR`: the virtual board of the site DIR.")
+]
 
 
 def deploy_command(

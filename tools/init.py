@@ -98,6 +98,28 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace site.toml AND ALL KEYS that are there.")] = False,
 ):
     """Make a site: a directory with site.toml and the keys of operator, issuer and driver."""
+    site = make(folder, operator, pool, station, evse, provider, timezone, force)
+    say(f"Made the site {folder}: {', '.join(site.evse_ids)}")
+    say(f"  {CONFIG:11} what to edit; it explains itself")
+    say("  root.jwk    signs whom the reader trusts: keep it secret, and a copy elsewhere")
+    say("  issuer.jwk  signs tickets: keep it secret")
+    say("  driver.jwk  a driver's key, to try tickets that name their holder")
+    say(
+        f"Next: python -m tools issue --site {folder} > ticket.jws && python -m tools verify --site {folder} ticket.jws"
+    )
+
+
+def make(
+    folder: Path,
+    operator: str = "DE*ABC",
+    pool: str = "",
+    station: str = "",
+    evse: list[str] | None = None,
+    provider: str = "DE-XYZ",
+    timezone: str = "Europe/Berlin",
+    force: bool = False,
+) -> Site:
+    """The site that `init` makes of these, without a word. Problem where it cannot."""
     _demand(operator, "--operator", "operator")
     base = operator if "*" in operator else f"{operator[:2]}*{operator[2:]}"
     pool, station = pool or f"{base}*P1", station or f"{base}*S1"
@@ -130,15 +152,7 @@ def init(
         (folder / ".gitignore").write_text("*\n", "utf-8")  # private keys are not for repositories
     except OSError as error:
         raise Problem(f"cannot write the site {folder}: {reason(error)}") from None
-    site = Site.load(folder)
-    say(f"Made the site {folder}: {', '.join(site.evse_ids)}")
-    say(f"  {CONFIG:11} what to edit; it explains itself")
-    say("  root.jwk    signs whom the reader trusts: keep it secret, and a copy elsewhere")
-    say("  issuer.jwk  signs tickets: keep it secret")
-    say("  driver.jwk  a driver's key, to try tickets that name their holder")
-    say(
-        f"Next: python -m tools issue --site {folder} > ticket.jws && python -m tools verify --site {folder} ticket.jws"
-    )
+    return Site.load(folder)
 
 
 def _demand(value: str, option: str, kind: str) -> None:

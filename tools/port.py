@@ -17,7 +17,7 @@ from tools.problem import Problem
 from tools.virtual.board import HARD_RESET, Board
 from tools.virtual.world import Stalled, World
 
-VIRTUAL_IMAGE = Path(__file__).resolve().parent.parent / ".virtual" / "flash.lfs"
+VIRTUAL = Path(__file__).resolve().parent.parent / ".virtual"
 MAINTENANCE_FLAG = "/maintenance"
 CALL_LIMIT_S = 180
 
@@ -287,15 +287,27 @@ def pull(port: Port, path: str) -> bytes:
         return target.read_bytes()
 
 
+def virtual_flash(site: Path | None) -> Path:
+    """The flash image of a site's virtual board, or of the one without a site; kept from call to call."""
+    name = hashlib.sha256(str(site.resolve()).encode()).hexdigest()[:16] if site else "flash"
+    VIRTUAL.mkdir(exist_ok=True)
+    return VIRTUAL / f"{name}.lfs"
+
+
 @contextmanager
 def opened(port: str) -> Iterator[Port]:
-    """The board at a port; `virtual` is a virtual board with its flash in .virtual/, switched on for the while."""
-    if port != "virtual":
+    """The board at a port. `virtual` is a virtual board with its flash in .virtual/, switched on for the while;
+    `virtual:DIR` is another, the one that `tap` and `sim` keep for the site in DIR."""
+    kind, _, site = port.partition(":")
+    if kind != "virtual":
         if not Path(port).exists():
             raise Problem(f"there is no port {port}: `mpremote connect list` shows those that are")
         yield port
         return
-    VIRTUAL_IMAGE.parent.mkdir(exist_ok=True)
-    with Board(World("real"), VIRTUAL_IMAGE) as board:
+    if site and not Path(site).is_dir():
+        raise Problem(
+            f"there is no site {site}: `virtual:DIR` is the virtual board that `tap` keeps for the site in DIR"
+        )
+    with Board(World("real"), virtual_flash(Path(site) if site else None)) as board:
         board.power_on()
         yield board

@@ -1,21 +1,20 @@
 """`tap` and `sim`: a virtual station to hold tickets to, once or for as long as you like."""
 
-import hashlib
 import json
 import os
 import shlex
 import sys
 import tempfile
+from collections import deque
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import typer
 
-from tools import ticket_file
-from tools.firmware_build import ROOT
-from tools.init import init
+from tools import init, ticket_file
 from tools.keys import load_key
 from tools.options import AS_JSON, SITE, TICKET
+from tools.port import virtual_flash
 from tools.problem import Problem
 from tools.reasons import WORDS
 from tools.site import Site
@@ -42,6 +41,9 @@ SIM_EXAMPLES = """Examples:
 Then type `tap ticket.jws`, `cut`, `power`, `help`; the console's path is for mpremote or any terminal program."""
 
 CardKind = Literal["type4", "ntag213", "ntag215", "ntag216", "phone"]
+_LONGEST_US = 15_000_000  # so long a card is held to a reader that says nothing about it
+_AFTER_US = 1_000_000  # and so long after the reader's word, which a phone is still told
+_NEXT_US = 2_000_000  # until the reader has seen that it left, and takes the next
 _HELP = """tap FILE [type4|ntag213|ntag215|ntag216]   hold a ticket to the reader (type4 unless named)
 tap FILE phone [KEY]                        the same in a phone, which proves that it holds a driver's key (JWK)
 cut                                         the power fails
@@ -64,14 +66,6 @@ def card_with(ticket: bytes, kind: str, driver: Path | None = None) -> Card:
         raise Problem(f"the ticket does not fit on an {kind}: {error}; try ntag216 or type4") from None
 
 
-def flash_of(folder: Path) -> Path:
-    """The flash image of a site's virtual reader: each site has its own, kept from call to call."""
-    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    image = ROOT / ".virtual" / f"{name}.img"
-    image.parent.mkdir(exist_ok=True)
-    return image
-
-
 def tap(
     site: SITE,
     ticket: TICKET,
@@ -83,13 +77,14 @@ def tap(
 ) -> int:
     """Hold a ticket, on a virtual card, to a virtual reader of this site; exit 0 if its relay closes, 1 if not.
 
-    The reader's flash is kept from call to call, so that a single-use ticket is granted once.
+    The reader's flash is kept from call to call, so that a single-use ticket is granted once. Commands that take a port
+    reach that reader as `virtual:DIR`.
     """
     if driver and card != "phone":
         raise Problem("only a phone can prove a driver's key: add --card phone")
     held = card_with(ticket_file.read(ticket), card, driver)
     here = Site.load(site)
-    with Station(flash_of(site)) as station:
+    with Station(virtual_flash(site)) as station:
         say("deploying to the virtual board …")
         station.make_ready(here)
         tapped = station.tap(held)
@@ -108,8 +103,8 @@ def sim(site: Annotated[Path | None, typer.Option("--site", metavar="DIR", help=
     with tempfile.TemporaryDirectory(prefix="charging-ticket-") as name:
         folder = site or Path(name) / "site"
         if site is None:
-            init(folder)
-        image = flash_of(folder) if site else Path(name) / "flash.img"
+            init.make(folder)
+        image = virtual_flash(folder) if site else Path(name) / "flash.img"
         with Station(image, pace="real") as station:
             say("deploying to the virtual board …")
             station.make_ready(Site.load(folder))
@@ -124,6 +119,9 @@ class _Bench:
         self._ended = False
         self._shown = len(station.board.console_log)
         self._typed = b""
+        self._lines: deque[str] = deque()  # typed, and not yet obeyed
+        self._busy = False  # a card is there, or the reader is not yet ready for the next
+        self._held: Card | None = None  # a card of which the reader has said nothing yet
         print(f"site     {folder}")
         print(f"console  {station.board.console}   (for example: mpremote connect {station.board.console})")
         print(_HELP)
@@ -135,9 +133,11 @@ class _Bench:
         world = self._station.world
         world.add_reader(sys.stdin.fileno(), self._read)
         try:
-            while not self._ended:
+            while self._lines or self._busy or not self._ended:
                 world.step()
                 self._print_console()
+                if self._lines and not self._busy:
+                    self._try(self._lines.popleft())
         except KeyboardInterrupt:
             pass
         finally:
@@ -145,10 +145,15 @@ class _Bench:
                 world.remove_reader(sys.stdin.fileno())
 
     def _print_console(self) -> None:
-        log = self._station.board.console_log
-        if len(log) > self._shown:
-            print(log[self._shown :].replace("\r\n", "\n"), end="", flush=True)
-            self._shown = len(log)
+        """Its whole lines; none of what mpremote says to it in between."""
+        *lines, _ = self._station.board.console_log[self._shown :].split("\n")
+        for line in lines:
+            self._shown += len(line) + 1
+            shown = line.rstrip("\r")
+            if shown.isprintable() and not shown.startswith("raw REPL"):
+                print(shown, flush=True)
+            if self._held and shown.startswith(("tap: ", "card: ")):
+                self._take(self._held, _AFTER_US)
 
     def _read(self) -> None:
         data = os.read(sys.stdin.fileno(), 4096)
@@ -157,20 +162,26 @@ class _Bench:
         self._typed += data
         while b"\n" in self._typed:
             line, _, self._typed = self._typed.partition(b"\n")
-            try:
-                self._obey(shlex.split(line.decode(errors="replace")))
-            except (Problem, ValueError, OSError, TimeoutError) as wrong:
-                print(wrong)
+            self._lines.append(line.decode(errors="replace"))
+
+    def _try(self, line: str) -> None:
+        try:
+            self._obey(shlex.split(line))
+        except (Problem, ValueError, OSError, TimeoutError) as wrong:
+            print(wrong, flush=True)
 
     def _end(self) -> None:
-        self._ended = True
-        self._station.world.remove_reader(sys.stdin.fileno())
+        """No more is read; what was typed before is still obeyed."""
+        if not self._ended:
+            self._ended = True
+            self._station.world.remove_reader(sys.stdin.fileno())
 
     def _obey(self, words: list[str]) -> None:
         match words:
             case []:
                 pass
             case ["quit"]:
+                self._lines.clear()
                 self._end()
             case ["cut"]:
                 self._station.power_cut()
@@ -191,6 +202,15 @@ class _Bench:
         if kind not in get_args(CardKind):
             raise Problem(f"there is no card {kind!r}: {', '.join(get_args(CardKind))}")
         card = card_with(ticket_file.read(name), kind, driver)
-        field, world = self._station.chip.field, self._station.world
-        field.put(card)
-        world.call_later(2_000_000, lambda: field.take(card))
+        self._station.chip.field.put(card)
+        self._busy, self._held = True, card
+        self._station.world.call_later(_LONGEST_US, lambda: self._take(card, 0))
+
+    def _take(self, card: Card, later_us: int) -> None:
+        if self._held is card:
+            self._held = None
+            self._station.world.call_later(later_us, lambda: self._station.chip.field.take(card))
+            self._station.world.call_later(later_us + _NEXT_US, self._free)
+
+    def _free(self) -> None:
+        self._busy = False

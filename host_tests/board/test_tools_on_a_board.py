@@ -2,12 +2,15 @@
 
 import json
 import stat
+import subprocess
+import sys
 from contextlib import nullcontext
 
 import pytest
 
 from host_tests.host.tools_cli import run
 from tools import deploy, journal
+from tools.firmware_build import ROOT
 from tools.init import init
 from tools.problem import Problem
 from tools.provision import install
@@ -102,3 +105,15 @@ def test_pulling_keeps_what_was_fetched_and_releases_it_only_when_asked(desk, mo
     assert file.read_bytes() == fetched
     # nothing above left the reader in maintenance
     assert "False" in deploy.execute(board, "import os; print('maintenance' in os.listdir('/'))")
+
+
+@pytest.mark.slow
+def test_taps_that_come_through_a_pipe_are_answered_one_after_the_other(provisioned, tmp_path):
+    """By the wall clock, as `sim` is for people."""
+    (tmp_path / "ticket.jws").write_bytes(provisioned.ticket())
+    typed = f"tap {tmp_path / 'ticket.jws'}\n" * 2 + "tap nothing.jws\n"
+    command = [sys.executable, "-m", "tools", "sim", "--site", str(provisioned.site)]
+    ran = subprocess.run(command, input=typed, capture_output=True, text=True, timeout=120, cwd=ROOT)
+    said = [line.split()[1] for line in ran.stdout.splitlines() if line.startswith("tap: ")]
+    assert said[:1] == ["GRANTED"] and len(said) == 2, ran.stdout + ran.stderr
+    assert "cannot read the ticket nothing.jws" in ran.stdout and ran.stdout.isascii() and "\x04" not in ran.stdout

@@ -77,12 +77,12 @@ def adafruit(path, kind):
 
 def pn532pi(path, kind):
     # its 10 ms for an ACK are meant for a chip, not for a process that shares this machine with others
-    driver_module("pn532pi.interfaces.pn532hsu").PN532_ACK_WAIT_TIME = 1000
-    package = driver_module("pn532pi")
-    link = package.Pn532Hsu.__new__(package.Pn532Hsu)  # its constructor opens a port of the Raspberry Pi
+    hsu = driver_module("pn532pi.interfaces.pn532hsu")
+    hsu.PN532_ACK_WAIT_TIME = 1000
+    link = hsu.Pn532Hsu.__new__(hsu.Pn532Hsu)  # its constructor opens a port of the Raspberry Pi
     link._serial = driver_module("serial").Serial()
     link._serial.port, link._serial.baudrate, link._serial.timeout = path, 115200, 1
-    chip = package.Pn532(link)
+    chip = driver_module("pn532pi").Pn532(link)
     chip.begin()
     version = chip.getFirmwareVersion()
     assert chip.SAMConfig()
