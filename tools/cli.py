@@ -24,6 +24,7 @@ from tools import (
     sim,
     upstream,
     verify,
+    wallet_server,
 )
 from tools.problem import Problem
 
@@ -64,6 +65,7 @@ app.command(epilog=sim.SIM_EXAMPLES)(sim.sim)
 app.command(epilog=demo.EXAMPLES)(demo.demo)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.command(epilog=boards_command.EXAMPLES)(boards_command.boards)
+app.command(epilog=wallet_server.EXAMPLES)(wallet_server.wallet)
 app.command("deploy", epilog=_DEPLOY)(deploy.deploy_command)
 app.command(epilog=provision.PROVISION_EXAMPLES)(provision.provision)
 app.command(epilog=provision.CLOCK_EXAMPLES)(provision.clock)

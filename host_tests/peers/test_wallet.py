@@ -1,0 +1,466 @@
+"""The wallet page in Chromium: keys, tickets, and what becomes of them at a station that may say anything."""
+
+import base64
+import json
+
+import cbor2
+import pytest
+
+from host_tests.peers.wallet_page import DESKTOP, WalletPage, chromium, needs_chromium
+from host_tests.peers.wallet_station import EVSE, READER
+from ticket.verdict import REASONS
+from tools.wallet_server import Server
+
+pytestmark = needs_chromium
+E2 = "DE*ABC*E1*2"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server() as served:
+        yield served
+
+
+@pytest.fixture
+def new_wallet(browser, server):
+    """Makes wallets; what goes wrong in any of them unforeseen fails the test."""
+    made = []
+
+    def make(language: str = "en-GB", **options) -> WalletPage:
+        made.append(WalletPage(browser, server.url, language=language, **options))
+        return made[-1]
+
+    yield make
+    for wallet in made:
+        wallet.context.close()
+    assert [fault for wallet in made for fault in wallet.faults] == []
+
+
+@pytest.fixture
+def wallet(new_wallet):
+    return new_wallet().open()
+
+
+def raw(x: str) -> bytes:
+    return base64.urlsafe_b64decode(x + "=")
+
+
+# Keys
+
+
+def test_a_key_is_handed_over_as_the_jwk_that_issuers_take(wallet):
+    key = wallet.key()
+    assert list(key) == ["kty", "crv", "x"] and (key["kty"], key["crv"]) == ("OKP", "Ed25519")
+    assert len(raw(key["x"])) == 32
+    wallet.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    wallet.page.click("#copy-key")
+    wallet.page.get_by_text("Key copied").wait_for()
+    assert json.loads(wallet.page.evaluate("navigator.clipboard.readText()")) == key
+
+
+def test_a_key_is_shared_where_the_browser_can(new_wallet):
+    wallet = new_wallet()
+    wallet.context.add_init_script("navigator.share = async (what) => { globalThis.shared = what; };")
+    key = wallet.open().key()
+    wallet.page.click("#share-key")
+    assert json.loads(wallet.page.evaluate("globalThis.shared.text")) == key
+
+
+def test_each_ticket_gets_a_key_of_its_own(wallet):
+    first = wallet.ticket()
+    wallet.add(first)
+    second = wallet.ticket()
+    wallet.add(second)
+    keys = [json.loads(_part(ticket, 1))["driverPublicKey"]["x"] for ticket in (first, second)]
+    assert keys[0] != keys[1]
+    wallet.paste(wallet.ticket(key={"kty": "OKP", "crv": "Ed25519", "x": keys[0]}).decode())
+    assert wallet.problem() == "KEY_USED"
+    wallet.paste(first.decode())
+    assert wallet.problem() == "ALREADY_HERE"
+    assert wallet.page.locator(".ticket").count() == 2
+
+
+def _part(jws: bytes, index: int) -> bytes:
+    text = jws.split(b".")[index]
+    return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+
+
+_EVERYTHING = """async () => {
+  const found = { keys: [], exports: [], others: [] };
+  const walk = async (value) => {
+    if (value instanceof CryptoKey) {
+      found.keys.push([value.type, value.extractable, value.algorithm.name]);
+      for (const format of ['jwk', 'pkcs8', 'raw']) {
+        await crypto.subtle.exportKey(format, value).then(() => found.exports.push(format), (e) => e.name);
+      }
+      const wrapper = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 128 }, true, ['wrapKey']);
+      await crypto.subtle.wrapKey('pkcs8', value, wrapper, { name: 'AES-GCM', iv: new Uint8Array(12) })
+        .then(() => found.exports.push('wrapped'), () => {});
+    } else if (value instanceof Uint8Array) found.others.push(Array.from(value));
+    else if (value && typeof value === 'object') for (const one of Object.values(value)) await walk(one);
+    else found.others.push(value);
+  };
+  for (const { name } of await indexedDB.databases()) {
+    const database = await new Promise((done) => (indexedDB.open(name).onsuccess = (e) => done(e.target.result)));
+    for (const store of database.objectStoreNames) {
+      await walk(await new Promise((done) =>
+        (database.transaction(store).objectStore(store).getAll().onsuccess = (e) => done(e.target.result))));
+    }
+  }
+  const root = await navigator.storage.getDirectory(), files = [];
+  for await (const name of root.keys()) files.push(name);
+  const web = [{ ...localStorage }, { ...sessionStorage }, document.cookie, files];
+  return { ...found, web };
+}"""
+
+
+def test_no_storage_that_script_reaches_holds_a_secret_key_that_it_could_export(wallet):
+    ticket = wallet.add()
+    wallet.key()
+    assert wallet.unlock() == "Unlocked"
+    found = wallet.page.evaluate(_EVERYTHING)
+    assert found["keys"] == [["private", False, "Ed25519"]] * 2
+    assert found["exports"] == []
+    # besides the keys themselves: public keys, times, the ticket and what became of it
+    texts = [value for value in found["others"] if isinstance(value, str)]
+    assert sorted(len(text) for text in texts if text not in (EVSE, "GRANTED")) == [36, 43, 43, 43]
+    assert [bytes(value) for value in found["others"] if isinstance(value, list)] == [ticket]
+    assert found["web"] == [{}, {}, "", []]
+
+
+def test_a_key_that_is_discarded_and_a_ticket_that_is_deleted_are_gone(wallet):
+    wallet.add()
+    wallet.key()
+    wallet.page.click("#drop-key")
+    wallet.page.click("#present .actions .primary")
+    wallet.page.wait_for_selector("#no-key:not([hidden])")
+    wallet.page.click("[data-p=remove]")
+    wallet.page.click("#present .actions button:last-child")
+    assert wallet.page.locator(".ticket").count() == 1, "kept, as the driver chose"
+    wallet.page.click("[data-p=remove]")
+    wallet.page.click("#present .actions .primary")
+    wallet.page.wait_for_selector("#no-tickets:not([hidden])")
+    found = wallet.page.evaluate(_EVERYTHING)
+    assert found["keys"] == found["others"] == []
+
+
+# Tickets
+
+
+def test_a_ticket_says_what_it_is_good_for(wallet):
+    wallet.add(
+        wallet.ticket(
+            providerName=[{"language": "de", "text": "Beispiel"}, {"language": "en", "text": "<b>Example</b>"}],
+            validEVSEIds=[EVSE], validChargingPools=["DE*ABC*P1"], invalidEVSEIds=[E2], daysOfWeek=["Monday"],
+            maxEnergy=50500, maxPower=22000, maxCurrent=32, maxDuration=90,
+            maxPrice={"amount": "20.50", "currency": "EUR"},
+            tariffs=["night", {"tariffId": "day", "currency": "EUR"}], evseKind="AC", multiUsage="Allowed",
+        )
+    )  # fmt: skip
+    shown = wallet.page.inner_text(".ticket")
+    for text in (
+        "Valid", "<b>Example</b>", "site DE*ABC*P1 or DE*ABC*E1*1, except DE*ABC*E1*2", "Monday",
+        "50.5 kWh, 22 kW, 32 A, 1 h 30 min, 20.50 EUR", "night, day", "AC", "as often as you like",
+    ):  # fmt: skip
+        assert text in shown
+    wallet.speak("de")
+    shown = wallet.page.inner_text(".ticket")
+    for text in ("Gültig", "Beispiel", "Standort DE*ABC*P1 oder DE*ABC*E1*1, außer", "Montag", "50,5 kWh", "20,50 EUR"):
+        assert text in shown
+
+
+def test_tickets_come_by_file_by_link_and_as_text_in_both_forms(wallet):
+    ways = ("file", "base64url", "link", "text with line ends")
+    for count, way in enumerate(ways, 1):
+        ticket = wallet.ticket(form="jws" if way.startswith("text") else "cwt")
+        text = base64.urlsafe_b64encode(ticket).decode().rstrip("=")
+        if way == "file":
+            wallet.page.set_input_files("#ticket-file", {"name": "t.cwt", "mimeType": "", "buffer": ticket})
+        elif way == "link":
+            wallet.page.evaluate("(text) => { location.hash = 'ticket=' + text; }", text)
+        else:
+            wallet.paste(f" {text}== \n" if way == "base64url" else ticket.decode().replace(".", ".\r\n  "))
+        wallet.page.locator(".ticket").nth(count - 1).wait_for()
+        assert wallet.unlock() == "Unlocked"  # the newest that was not used stands first
+        assert (way, wallet.station.presented.ticket) == (way, ticket)
+        wallet.close_dialog()
+
+
+def test_a_ticket_in_a_link_is_taken_and_leaves_no_trace_in_address_or_history(wallet):
+    ticket = wallet.ticket()
+    wallet.page.goto("about:blank")
+    wallet.open(f"#ticket={ticket.decode()}")
+    wallet.page.wait_for_selector(".ticket")
+    assert wallet.page.url == wallet.url
+    wallet.page.evaluate("history.pushState(null, '', '#elsewhere')")
+    wallet.page.go_back()
+    assert wallet.page.url == wallet.url
+    session = wallet.context.new_cdp_session(wallet.page)
+    entries = session.send("Page.getNavigationHistory")["entries"]
+    assert not [entry for entry in entries if "ticket=" in entry["url"]]
+    wallet.page.evaluate("location.hash = 'ticket=%E0%A4%A'")
+    assert wallet.problem() == "MALFORMED"
+    assert wallet.page.url == wallet.url
+
+
+def test_what_is_no_ticket_for_this_wallet_is_refused_in_words(wallet):
+    foreign = {"kty": "OKP", "crv": "Ed25519", "x": base64.urlsafe_b64encode(bytes(31) + b"\1").decode().rstrip("=")}
+    good = wallet.ticket()
+    unbound = _part(good, 1)
+    bearer = json.loads(unbound)
+    del bearer["driverPublicKey"]
+    body = base64.urlsafe_b64encode(json.dumps(bearer).encode()).rstrip(b"=")
+    attempts = {
+        "": "EMPTY",
+        "hello": "MALFORMED",
+        good.decode()[:-4]: "MALFORMED",
+        "x" * 5000: "TOO_LARGE",
+        "x" * 20_000: "TOO_LARGE",
+        wallet.ticket(key=foreign).decode(): "NOT_MINE",
+        good.replace(good.split(b".")[1], body).decode(): "NOT_BOUND",
+        wallet.ticket(key=foreign, more=1).decode(): "UNKNOWN_CLAIM",
+    }
+    for text, code in attempts.items():
+        wallet.paste(text)
+        wallet.page.wait_for_selector(f"#add-problem[data-code={code}]:not([hidden])")
+        words = wallet.words("en")
+        title, advice = {**words["reasons"], **words["faults"]}[code]
+        assert wallet.page.inner_text("#add-problem") == f"{title}. {advice}"
+        assert wallet.page.evaluate("document.activeElement.id") == "ticket-text"
+    assert wallet.page.locator(".ticket").count() == 0
+
+
+def test_expired_early_and_used_tickets_say_so(wallet):
+    times = {"created": "2020-01-01T00:00:00Z", "notBefore": "2020-01-01T00:00:00Z", "notAfter": "2020-01-02T00:00:00Z"}
+    wallet.add(wallet.ticket(**times))
+    wallet.add(wallet.ticket(notBefore="2099-01-01T00:00:00Z", notAfter="2099-01-02T00:00:00Z"))
+    wallet.add()
+    states = wallet.page.locator("[data-p=state]")
+    assert states.all_inner_texts() == ["Valid", "Not yet", "Expired"]
+    assert wallet.page.locator("[data-p=use]").nth(2).is_disabled()
+    assert wallet.unlock() == "Unlocked"
+    wallet.close_dialog()
+    assert states.all_inner_texts() == ["Not yet", "Used", "Expired"]
+    assert "Last: Unlocked, DE*ABC*E1*1" in wallet.page.inner_text(".ticket:nth-child(2)")
+
+
+# At the station
+
+
+@pytest.mark.parametrize("encrypts", [True, False])
+def test_a_ticket_is_presented_with_its_proof_and_granted(wallet, encrypts):
+    station = wallet.station
+    station.encrypts = encrypts
+    ticket = wallet.add(wallet.ticket(customData={"filler": "x" * 500}))
+    wallet.use()
+    assert wallet.page.inner_text("#present .evse") == EVSE and READER in wallet.page.inner_text("#present")
+    assert not station.received, "nothing is sent before the driver has agreed"
+    assert wallet.confirm() == "Unlocked"
+    shown = wallet.page.inner_text("#present")
+    assert "60 kWh, 4 h" in shown and ("Sent encrypted" in shown) == encrypts
+    assert station.presented.ticket == ticket and station.presented.evse_id == EVSE
+    assert station.proved_by(raw(json.loads(_part(ticket, 1))["driverPublicKey"]["x"]))
+    assert (ticket in b"".join(station.received)) != encrypts
+    assert len(station.received) == 2 and max(station.written) <= 512
+    assert list(cbor2.loads(station.received[0])) == [0, 8]
+
+
+def test_no_ephemeral_key_serves_twice(wallet):
+    wallet.add(wallet.ticket(multiUsage="Allowed"))
+    keys = set()
+    for _ in range(3):
+        wallet.unlock()
+        keys.add(cbor2.loads(wallet.station.received[0])[8])
+        wallet.close_dialog()
+    assert len(keys) == 3
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_every_reason_is_told_in_words_with_what_to_do(new_wallet, language):
+    wallet = new_wallet("de-AT" if language == "de" else "fr-FR").open()
+    assert wallet.page.get_attribute("html", "lang") == language
+    words = wallet.words(language)["reasons"]
+    assert set(words) == set(REASONS)
+    wallet.add(wallet.ticket(multiUsage="Allowed"))
+    seen = set()
+    # the whole way for some of each kind; all of them as the dialog shows them
+    for reason in REASONS:
+        if reason in ("GRANTED", "EVSE_BUSY", "HOLDER_PROOF_FAILED", "INTERNAL_FAULT"):
+            wallet.station.decide = lambda _, reason=reason: (reason, {})
+            wallet.unlock()
+        else:
+            wallet.page.evaluate(
+                "(reason) => { import('./js/dialog.js').then((dialog) => dialog.tellVerdict({ reason })); }", reason
+            )
+            wallet.page.locator("#present-title").get_by_text(words[reason][0], exact=True).wait_for()
+        assert [wallet.told(), wallet.advice()] == words[reason]
+        assert (reason in wallet.page.inner_text("#present")) == (reason != "GRANTED")
+        seen.add((wallet.told(), wallet.advice()))
+        wallet.close_dialog()
+    assert len(seen) == len(REASONS)
+
+
+def test_both_languages_have_the_same_words_and_none_is_empty(wallet):
+    english, german = wallet.words("en"), wallet.words("de")
+
+    def shape(words):
+        if isinstance(words, dict):
+            return {name: shape(value) for name, value in words.items()}
+        return len(words) if isinstance(words, list) else bool(words)
+
+    assert shape(english) == shape(german)
+    assert all(
+        a != b
+        for pair in ("reasons", "faults")
+        for a, b in zip(*(w[pair].values() for w in (english, german)), strict=True)
+    )
+    asked = wallet.page.evaluate(
+        "[document, document.querySelector('#ticket-card').content].flatMap((root) => Array.from("
+        "root.querySelectorAll('[data-t], [data-t-label]'), (e) => e.dataset.t ?? e.dataset.tLabel))"
+    )
+    assert len(asked) > 20 and set(asked) <= set(english)
+
+
+def test_the_language_is_the_driver_s_choice_and_remembered(wallet):
+    wallet.speak("de")
+    assert wallet.page.inner_text("h1") == "Lade-Wallet" and wallet.page.title() == "Lade-Wallet"
+    wallet.page.reload()
+    wallet.ready()
+    assert wallet.page.get_attribute("html", "lang") == "de"
+    assert wallet.page.get_attribute("#lang-de", "aria-pressed") == "true"
+
+
+STEPS = {
+    "connect": "UNREACHABLE", "service": "UNREACHABLE", "read": "LOST", "subscribe": "LOST", "write": "LOST",
+    "ticket": "LOST_LATE", "verdict": "LOST_LATE",
+}  # fmt: skip
+
+
+def test_a_connection_may_be_lost_at_any_step_and_the_next_try_goes_through(wallet):
+    station, words = wallet.station, wallet.words("en")["faults"]
+    wallet.add(wallet.ticket(multiUsage="Allowed"))
+    for step, told in STEPS.items():
+        station.breaks, station.presented = step, None
+        wallet.use()
+        if not wallet.page.is_visible("#present.told"):
+            wallet.confirm()
+        assert [step, wallet.told(), wallet.advice()] == [step, *words[told]]
+        assert (station.presented is None) == (step != "verdict")
+        station.breaks = ""
+        wallet.again()
+        assert wallet.confirm() == "Unlocked"
+        wallet.close_dialog()
+
+
+def _changed(changes: dict):
+    return lambda name, message: cbor2.dumps({**cbor2.loads(message), **changes}) if name == "hello" else message
+
+
+def _flipped(name: str):
+    return lambda which, message: message[:-1] + bytes((message[-1] ^ 1,)) if which == name else message
+
+
+FORGERIES = [
+    (_changed({1: "reader-2"}), "OTHER_READER", 1),
+    (_changed({2: [E2]}), "OTHER_READER", 1),
+    (_changed({4: bytes(32)}), "BAD_READER", 1),
+    (_changed({4: b"\1" + bytes(31)}), "BAD_READER", 1),
+    (_changed({12: 1}), "BAD_READER", 1),
+    (lambda name, message: b"\xa0" if name == "info" else message, "BAD_READER", 0),
+    (lambda name, message: message + b"\0" if name == "hello" else message, "BAD_READER", 1),
+    (_flipped("verdict"), "BAD_READER", 2),
+    (lambda name, message: cbor2.dumps({0: 1, 10: "GRANTED"}) if name == "verdict" else message, "BAD_READER", 2),
+]  # what is changed, what the driver is told, how many messages the station got, the first of them but a key
+
+
+def test_a_station_that_cheats_gets_nothing_and_is_not_believed(wallet):
+    words = wallet.words("en")["faults"]
+    wallet.add(wallet.ticket(multiUsage="Allowed"))
+    for number, (forge, told, sent) in enumerate(FORGERIES):
+        wallet.station.forge = forge
+        wallet.use()
+        if not wallet.page.is_visible("#present.told"):
+            wallet.confirm()
+        assert [number, wallet.told(), wallet.advice()] == [number, *words[told]]
+        assert (number, len(wallet.station.received)) == (number, sent)
+        wallet.close_dialog()
+
+
+def test_a_ticket_that_wants_encryption_is_not_sent_without(wallet):
+    wallet.station.encrypts = False
+    wallet.add(wallet.ticket(e2eCommunicationSecurity="EphemeralKeyAgreement"))
+    assert "only encrypted" in wallet.page.inner_text(".ticket")
+    assert wallet.unlock() == wallet.words("en")["faults"]["NO_CHANNEL"][0]
+    assert len(wallet.station.received) == 1, "no more than the key to agree with"
+
+
+def test_a_station_that_wants_its_code_is_given_it_and_the_proof_covers_it(wallet):
+    station = wallet.station
+    station.code = "4711"
+    x = raw(json.loads(_part(wallet.add(), 1))["driverPublicKey"]["x"])
+    station.decide = lambda s: ("GRANTED" if s.proved_by(x) else "PRESENCE_REQUIRED", {})
+    assert wallet.unlock() == "The station wants to know that you are there"
+    wallet.again()
+    assert wallet.page.is_visible("#code"), "asked for now"
+    assert wallet.confirm("4711") == "Unlocked"
+
+
+def test_of_several_charging_points_the_driver_chooses_one(wallet):
+    wallet.station.evses = [EVSE, E2]
+    wallet.add()
+    wallet.use()
+    assert wallet.page.locator("#present :checked").count() == 0
+    wallet.page.click("#present [type=submit]")
+    wallet.page.get_by_text("Choose a charging point first.").wait_for()
+    assert wallet.station.received == []
+    wallet.page.get_by_label(E2).check()
+    assert wallet.confirm() == "Unlocked"
+    assert wallet.station.presented.evse_id == E2
+
+
+def test_a_driver_who_says_no_sends_nothing(wallet):
+    wallet.add()
+    wallet.use()
+    wallet.close_dialog()
+    assert wallet.station.received == []
+    assert "Last" not in wallet.page.inner_text(".ticket")
+
+
+def test_a_browser_without_bluetooth_is_told_what_to_use(browser, server):
+    context = browser.new_context(locale="en-GB")
+    context.add_init_script("delete Navigator.prototype.bluetooth;")
+    page = context.new_page()
+    page.goto(server.url)
+    page.get_by_text("This browser has no Web Bluetooth.").wait_for()
+    context.close()
+
+
+# Without a network
+
+
+def test_the_wallet_opens_and_presents_without_a_network(browser):
+    with Server() as gone:
+        wallet = WalletPage(browser, gone.url, service_workers="allow").open()
+        ticket = wallet.add()
+        wallet.page.get_by_text("Works without a network.").wait_for(state="attached")
+    wallet.page.reload()
+    wallet.ready()
+    assert wallet.unlock() == "Unlocked" and wallet.station.presented.ticket == ticket
+    wallet.context.close()
+
+
+def test_the_page_asks_nobody_but_its_own_host(browser, server):
+    wallet = WalletPage(browser, server.url, **DESKTOP)
+    asked: list[str] = []
+    wallet.context.on("request", lambda request: asked.append(request.url))
+    wallet.open()
+    wallet.add()
+    wallet.unlock()
+    assert len(asked) > 10 and all(url.startswith(server.url) for url in asked)
+    wallet.context.close()
