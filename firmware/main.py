@@ -85,10 +85,10 @@ class Ports:
         uart = machine.UART(2, baud, parity=parity, stop=stop, tx=tx, rx=rx, rxbuf=512, timeout=0)
         return uart, Pin(pins.RS485_DE, Pin.OUT, value=0).value
 
-    def vehicles(self):
-        """Inputs, in the order of the relays, that are 1 while a vehicle is plugged in; none where none are wired."""
-        names = [name for name in sorted(dir(pins)) if name.startswith("VEHICLE")]
-        return [Pin(getattr(pins, name), Pin.IN).value for name in names]
+    def inputs(self, prefix):
+        """The inputs of that name, in the order of the relays: VEHICLE is 1 while one is plugged in, FEEDBACK while the
+        contactor is open."""
+        return [Pin(getattr(pins, name), Pin.IN).value for name in sorted(dir(pins)) if name.startswith(prefix)]
 
     def use_relays(self, count):
         """As many outputs as the site has EVSEs, if this board has them."""

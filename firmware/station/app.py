@@ -130,6 +130,12 @@ class App:
             await self._pause()
         if self.journal.damage:
             raise NotReady("journal", 4, "; ".join(self.journal.damage))
+        for _ in self.journal.unended_steps():
+            self._check()
+            await self._pause()
+        # what the last life could not end itself: its outputs went off with it
+        for session in self.journal.unended():
+            self._journal_end(session, "BROWN_OUT" if self._ports.reset_cause == "POWER_ON" else "RESTART")
 
     def _make_relay(self, site):
         from station import relays
@@ -154,6 +160,10 @@ class App:
             await coroutine
         except Exception as error:  # whatever it is: kept here, raised by the loop, turned into a reset by main
             self._failure = self._failure or error
+
+    def alive(self):
+        """Whether every part of the program is well, as for the watchdog."""
+        return self._failure is None and self._beats.late() is None
 
     def _check(self):
         if self._failure is not None:
@@ -208,8 +218,7 @@ class App:
             if ports.ticks_diff(now, renewed) >= RENEW_MS:
                 renewed = now
                 self.relay.renew_all()
-            for ended in self.relay.service():
-                self._journal_end(ended)
+            self._journal_ends()
             if not healthy and ports.ticks_diff(now, started) >= HEALTHY_AFTER_MS:
                 healthy = True
                 self._supervisor.healthy()
@@ -256,11 +265,22 @@ class App:
         now_ms, state = self._clock.now() if self._clock is not None else (0, UNKNOWN)
         return now_ms // 1000, state
 
-    def _journal_end(self, ended):
-        session = ended.grant.session
-        print("end:", session, ended.cause, ended.seconds, "s")
+    def _journal_ends(self):
+        for ended in self.relay.service():
+            self._journal_end(ended.grant.session, ended.cause, ended.seconds, ended.energy_wh)
+
+    def _journal_end(self, session, cause, seconds=None, energy_wh=None):
+        print(
+            "end:",
+            session,
+            cause,
+            "?" if seconds is None else seconds,
+            "s",
+            "?" if energy_wh is None else energy_wh,
+            "Wh",
+        )
         try:
-            self.journal.end(self._stamp(), session, ended.cause, ended.seconds, ended.energy_wh)
+            self.journal.end(self._stamp(), session, cause, seconds, energy_wh)
         except (Full, Fault) as error:
             print("journal:", error)
 
@@ -275,8 +295,8 @@ class App:
         if self.relay is not None:
             self.relay.all_off()
         if self.journal is not None:
-            for ended in self.relay.service() if self.relay is not None else ():
-                self._journal_end(ended)
+            if self.relay is not None:
+                self._journal_ends()
             self._note(name, detail)
 
 

@@ -26,6 +26,7 @@ class Verdict:
         self.detail = detail
         self.claims = self.issuer = self.key = self.evse_id = self.session = None
         self.holder = "passive"
+        self.stops = None  # the EVSE whose session this ticket's second tap ends
         self.first_use = self.holds_evse = self.holds_key = False
         self.limits = {}
 
@@ -45,6 +46,7 @@ class Decision:
     ledger, journal: of store; enforced: names of the limits that the relay side enforces;
     accepts: (evse_id, limits) -> bool, what the deliverer would refuse anyway is not recorded as a grant first;
     fault: () -> what is wrong with the relay side, "" if nothing;
+    running: (ledger key, evse_id or None) -> the one EVSE where a session of that ticket runs, or None;
     busy, ready: evse_id -> bool (a session runs there; a vehicle waits there);
     presence: (presentation, evse_id) -> bool; online: async (claims, evse_id) -> "yes" | "no" | "silent", within 5 s;
     pause: async callable, called between pieces of long work so that everything else is served.
@@ -61,6 +63,7 @@ class Decision:
         pause,
         accepts=None,
         fault=None,
+        running=None,
         busy=None,
         ready=None,
         presence=None,
@@ -75,6 +78,7 @@ class Decision:
         self.pause = pause
         self.accepts = accepts or (lambda evse_id, limits: True)
         self.fault = fault or (lambda: "")
+        self.running = running or (lambda key, evse_id: None)
         self.busy = busy or (lambda evse_id: False)
         self.ready = ready or (lambda evse_id: True)
         self.presence = presence or (lambda presentation, evse_id: presentation.carrier != "ble")
@@ -96,7 +100,8 @@ class Decision:
         except Refused as refusal:
             verdict.reason = refusal.reason
             verdict.detail = refusal.detail
-            self._note_refusal(verdict)
+            if verdict.stops is None:  # the end of a session is journaled as such
+                self._note_refusal(verdict)
         finally:
             if verdict.holds_evse:
                 self._evses_held.discard(verdict.evse_id)
@@ -115,11 +120,31 @@ class Decision:
         claims = form.claims(envelope)
         envelope = None  # with its copy of the payload: room for the proof
         verdict.claims, verdict.issuer = claims, issuer
+        if await self._is_stop(presentation, claims, verdict):
+            raise Refused(reason.EVSE_BUSY, "STOPPED_BY_DRIVER")
         verdict.evse_id, verdict.limits = await self._check_rules(presentation, claims, issuer, verdict)
         verdict.key = rules.ledger_key(claims)
         self._hold(verdict)
         used = self._check_use(verdict)
         await self._check_online(claims, verdict.evse_id, used)
+
+    async def _is_stop(self, presentation, claims, verdict):
+        """Whether this ticket started the session that runs, and its holder may end it: whatever has become of the
+        ticket since, but with proof wherever starting took one. Over the air nobody ends anything without."""
+        key = rules.ledger_key(claims)
+        evse_id = self.running(key, presentation.evse_id)
+        if evse_id is None:
+            return False
+        if claims.driver_public_key is not None or presentation.carrier == "ble":
+            if claims.driver_public_key is None or presentation.proof is None:
+                return False
+            if not await self._proven(presentation.proof, claims, presentation.ticket, evse_id):
+                return False
+            if self.running(key, evse_id) is None:  # ended meanwhile
+                return False
+            verdict.holder = "proven"
+        verdict.stops = verdict.evse_id = evse_id
+        return True
 
     def _hold(self, verdict):
         """From the check of EVSE and use to here nothing is awaited: of two taps at once only one gets further."""

@@ -33,6 +33,7 @@ READING = (_GREEN + (60_000,),)
 PHONE = (_GREEN + (400,), _DARK + (400,)) * 14
 FAULT = (_RED + (60_000,),)
 NO_TICKET = _counted(1)
+STOPPED = ((1, 0, 1, 150), (0, 0, 0, 200)) * 2 + ((0, 0, 0, 600),)
 GRANTED = ((1, 0, 1, 150), (1, 0, 0, 2850))
 
 # red blinks: what a driver can do about it

@@ -42,6 +42,7 @@ class DecisionJournal:
 
     def __init__(self, journal):
         self._journal = journal
+        self._unended = set()  # sequences of the grants that have no VOID or END
 
     def room_for_grant(self, ticket_length):
         return self._journal.room(ticket_length + _GRANT_OVERHEAD)
@@ -68,7 +69,26 @@ class DecisionJournal:
 
     def grant(self, body):
         """Sequence number of the record, which is durable when this returns."""
-        return self._journal.append(GRANT, body)
+        session = self._journal.append(GRANT, body)
+        self._unended.add(session)
+        return session
+
+    def unended_steps(self):
+        """Generator: looks, a record a step, for the grants that an earlier life left without an end."""
+        for sequence, kind, body in self._journal.read():
+            if kind == GRANT and body[0] >> 5 == 5:  # a map
+                self._unended.add(sequence)
+            elif kind in (VOID, END):
+                self._unended.discard(cbor.loads(body).get(8))
+            yield
+
+    def unended(self):
+        """The sequences of the grants that have no end."""
+        return sorted(self._unended)
+
+    def collected(self, up_to):
+        """The kept records up to that sequence are safely elsewhere. Grants without an end stay: a cut may end them."""
+        self._journal.collected(min([up_to] + [session - 1 for session in self._unended]))
 
     def refusal(self, stamp, verdict):
         kid = verdict.issuer.kid if verdict.issuer else None
@@ -82,10 +102,14 @@ class DecisionJournal:
         self._journal.refuse(_body(stamp, members))
 
     def void(self, stamp, session, why):
-        return self._journal.append(VOID, _body(stamp, ((2, why), (8, session))))
+        self._close(VOID, stamp, ((2, why), (8, session)))
+
+    def _close(self, kind, stamp, members):
+        self._journal.append(kind, _body(stamp, members))
+        self._unended.discard(members[1][1])
 
     def end(self, stamp, session, cause, seconds=None, energy_wh=None):
-        return self._journal.append(END, _body(stamp, ((2, cause), (8, session), (9, seconds), (12, energy_wh))))
+        self._close(END, stamp, ((2, cause), (8, session), (9, seconds), (12, energy_wh)))
 
     def note(self, stamp, name, detail=""):
         """A start, a fault: kept with the refusals, so that a boot loop cannot fill the grants' room."""

@@ -18,6 +18,14 @@ class Tap:
         self._report = report
         self._ticks_ms = ticks_ms
         self._ticks_diff = ticks_diff
+        self._keys = {}  # evse_id: ledger key of the ticket whose session was the last one there
+        decision.running = self._running
+
+    def _running(self, key, evse_id):
+        found = [at for at, started in self._keys.items() if started == key and self._relay.busy(at)]
+        if evse_id is not None:
+            found = [at for at in found if at == evse_id]
+        return found[0] if len(found) == 1 else None
 
     async def present(self, presentation, started_ticks):
         """Decides and, if granted, energises. The verdict has been shown and reported when this returns."""
@@ -25,7 +33,10 @@ class Tap:
         verdict = await self._decision.decide(presentation)
         if verdict.granted:
             await self._deliver(verdict)
-        self._lights.once(indicator.GRANTED if verdict.granted else indicator.refused(verdict.reason))
+        pattern = indicator.GRANTED if verdict.granted else indicator.refused(verdict.reason)
+        if verdict.stops is not None and self._relay.stop(verdict.stops, "STOPPED_BY_DRIVER"):
+            pattern = indicator.STOPPED
+        self._lights.once(pattern)
         self._report(verdict, self._ticks_diff(self._ticks_ms(), started_ticks))
         return verdict
 
@@ -43,6 +54,7 @@ class Tap:
         )
         try:
             await self._relay.deliver(grant)
+            self._keys[grant.evse_id] = grant.ticket_key
         except RelayFault as fault:
             verdict.reason, verdict.detail = reason.RELAY_FAULT, str(fault)
             if not fault.perhaps:
