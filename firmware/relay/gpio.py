@@ -10,35 +10,6 @@ from relay.lease import Leases
 _UNPLUGGED_MS = const(1000)
 
 
-def make(config, evse_ids, max_on_ms, ports, services):
-    """The deliverer of a site whose `relay` is `config`. ValueError: what of it cannot be used on this board.
-
-    heartbeat: true for a square wave in place of a level; feedback: see contactor.py.
-    """
-    heartbeat, feedback = config.get("heartbeat", False), config.get("feedback")
-    if heartbeat not in (True, False) or feedback not in (None, "contactor", "controller"):
-        raise ValueError("relay.heartbeat or relay.feedback is wrong: provision again")
-    outputs = ports.use_relays(len(evse_ids))
-    if len(outputs) < len(evse_ids):
-        raise ValueError("more EVSEs than this board has relay outputs")
-    options = [
-        dict(zip(evse_ids, outputs)),
-        max_on_ms,
-        ports.ticks_ms,
-        ports.ticks_diff,
-        dict(zip(evse_ids, ports.inputs("VEHICLE"))),
-        services.alive if heartbeat else None,
-    ]
-    if feedback is None:
-        return GpioRelay(*options)
-    from relay.contactor import WatchedRelay
-
-    contactors = dict(zip(evse_ids, ports.inputs("FEEDBACK")))
-    if len(contactors) < len(evse_ids):
-        raise ValueError("this board has no pins for its relay.feedback")
-    return WatchedRelay(contactors, feedback == "contactor", *options)
-
-
 class GpioRelay(Leases):
     """outputs: {evse_id: callable(level)}, already safe; vehicles: {evse_id: callable -> 1 while one is plugged in}, of
     those that are wired; alive: () -> whether the whole program is well, where a square wave, a half period a call of

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import gc
 
 from micropython import const
 
@@ -130,12 +131,20 @@ class App:
             await self._pause()
         if self.journal.damage:
             raise NotReady("journal", 4, "; ".join(self.journal.damage))
-        for _ in self.journal.unended_steps():
+        await self._end_unended()
+
+    async def _end_unended(self):
+        """Ends in the journal what the last life could not: its outputs went off with it."""
+        from station import unended
+
+        found = ()
+        for found in unended.steps(self.journal.store):
             self._check()
             await self._pause()
-        # what the last life could not end itself: its outputs went off with it
-        for session in self.journal.unended():
+        for session in sorted(found):
             self._journal_end(session, "BROWN_OUT" if self._ports.reset_cause == "POWER_ON" else "RESTART")
+        self._ports.unload("station", "unended")
+        gc.collect()
 
     def _make_relay(self, site):
         from station import relays

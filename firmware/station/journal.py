@@ -41,19 +41,19 @@ class DecisionJournal:
     """Writes decisions to a `store.journal.Journal`. stamp: (unix_s, clock state). Raises store.errors.Full, Fault."""
 
     def __init__(self, journal):
-        self._journal = journal
-        self._unended = set()  # sequences of the grants that have no VOID or END
+        self.store = journal
+        self.unended = set()  # sequences of the grants that have no VOID or END, as far as this life knows
 
     def room_for_grant(self, ticket_length):
-        return self._journal.room(ticket_length + _GRANT_OVERHEAD)
+        return self.store.room(ticket_length + _GRANT_OVERHEAD)
 
     def check(self):
         """Generator: reads all that is stored, a segment a step, so that `damage` is complete."""
-        return self._journal.check()
+        return self.store.check()
 
     @property
     def damage(self):
-        return self._journal.damage
+        return self.store.damage
 
     def grant_body(self, stamp, verdict, ticket):
         """The body of a GRANT, in two parts, so that a long ticket is not copied: everything else, then the ticket."""
@@ -69,26 +69,13 @@ class DecisionJournal:
 
     def grant(self, body):
         """Sequence number of the record, which is durable when this returns."""
-        session = self._journal.append(GRANT, body)
-        self._unended.add(session)
+        session = self.store.append(GRANT, body)
+        self.unended.add(session)
         return session
-
-    def unended_steps(self):
-        """Generator: looks, a record a step, for the grants that an earlier life left without an end."""
-        for sequence, kind, body in self._journal.read():
-            if kind == GRANT and body[0] >> 5 == 5:  # a map
-                self._unended.add(sequence)
-            elif kind in (VOID, END):
-                self._unended.discard(cbor.loads(body).get(8))
-            yield
-
-    def unended(self):
-        """The sequences of the grants that have no end."""
-        return sorted(self._unended)
 
     def collected(self, up_to):
         """The kept records up to that sequence are safely elsewhere. Grants without an end stay: a cut may end them."""
-        self._journal.collected(min([up_to] + [session - 1 for session in self._unended]))
+        self.store.collected(min([up_to] + [session - 1 for session in self.unended]))
 
     def refusal(self, stamp, verdict):
         kid = verdict.issuer.kid if verdict.issuer else None
@@ -99,18 +86,18 @@ class DecisionJournal:
             (10, verdict.detail[:_DETAIL_CHARS]),
             (11, verdict.key),
         )
-        self._journal.refuse(_body(stamp, members))
+        self.store.refuse(_body(stamp, members))
 
     def void(self, stamp, session, why):
         self._close(VOID, stamp, ((2, why), (8, session)))
 
     def _close(self, kind, stamp, members):
-        self._journal.append(kind, _body(stamp, members))
-        self._unended.discard(members[1][1])
+        self.store.append(kind, _body(stamp, members))
+        self.unended.discard(members[1][1])
 
     def end(self, stamp, session, cause, seconds=None, energy_wh=None):
         self._close(END, stamp, ((2, cause), (8, session), (9, seconds), (12, energy_wh)))
 
     def note(self, stamp, name, detail=""):
         """A start, a fault: kept with the refusals, so that a boot loop cannot fill the grants' room."""
-        self._journal.refuse(_body(stamp, ((2, name), (10, detail[:_DETAIL_CHARS]))), NOTE)
+        self.store.refuse(_body(stamp, ((2, name), (10, detail[:_DETAIL_CHARS]))), NOTE)

@@ -1,4 +1,4 @@
-"""Makes the deliverer that the site's config asks for. Only that one is loaded."""
+"""Makes the deliverer that the site's config asks for. Only that one is loaded; this module is unloaded after it."""
 
 from station.config import NotReady
 
@@ -8,16 +8,44 @@ def make(site, ports, services):
 
     services: what a deliverer may use of the station, the App.
     """
-    kind = site.relay["kind"]
-    if kind == "gpio":
-        from relay import gpio as module
-    elif kind == "modbus":
-        from relay import modbus as module
-    else:
-        from relay import osdp as module
+    evse_ids = [evse.id for evse in site.evses]
+    max_on_ms = site.max_duration_min * 60_000
     try:
-        return module.make(
-            site.relay, [evse.id for evse in site.evses], site.max_duration_min * 60_000, ports, services
-        )
+        if site.relay["kind"] == "gpio":
+            return _gpio(site.relay, evse_ids, max_on_ms, ports, services)
+        if site.relay["kind"] == "modbus":
+            from relay import modbus as module
+        else:
+            from relay import osdp as module
+        return module.make(site.relay, evse_ids, max_on_ms, ports, services)
     except ValueError as error:
         raise NotReady("config", 1, str(error)) from error
+
+
+def _gpio(config, evse_ids, max_on_ms, ports, services):
+    """heartbeat: true for a square wave in place of a level; feedback: "contactor" where the output drives one
+    by itself, "controller" where one closes it when the vehicle asks."""
+    heartbeat, feedback = config.get("heartbeat", False), config.get("feedback")
+    if heartbeat not in (True, False) or feedback not in (None, "contactor", "controller"):
+        raise ValueError("relay.heartbeat or relay.feedback is wrong: provision again")
+    outputs = ports.use_relays(len(evse_ids))
+    if len(outputs) < len(evse_ids):
+        raise ValueError("more EVSEs than this board has relay outputs")
+    options = (
+        dict(zip(evse_ids, outputs)),
+        max_on_ms,
+        ports.ticks_ms,
+        ports.ticks_diff,
+        dict(zip(evse_ids, ports.inputs("VEHICLE"))),
+        services.alive if heartbeat else None,
+    )
+    if feedback is None:
+        from relay.gpio import GpioRelay
+
+        return GpioRelay(*options)
+    from relay.contactor import WatchedRelay
+
+    contactors = dict(zip(evse_ids, ports.inputs("FEEDBACK")))
+    if len(contactors) < len(evse_ids):
+        raise ValueError("this board has no pins for its relay.feedback")
+    return WatchedRelay(contactors, feedback == "contactor", *options)

@@ -1,0 +1,16 @@
+"""What an earlier life could not end itself. Needed once at a start, then unloaded."""
+
+from store.journal import END, GRANT, VOID
+from ticket import cbor
+
+
+def steps(journal):
+    """Generator: looks, a record of a `store.journal.Journal` a step, for the grants without VOID or END; yields their
+    sequences so far, as a set."""
+    found = set()
+    for sequence, kind, body in journal.read():
+        if kind == GRANT and body[0] >> 5 == 5:  # a map
+            found.add(sequence)
+        elif kind in (VOID, END):
+            found.discard(cbor.loads(body).get(8))
+        yield found
