@@ -78,11 +78,14 @@ class Ports:
         return port, select, irq
 
     def rs485(self, baud, parity=None, stop=1):
-        """(UART 2, driver enable: callable(level)) of a half-duplex line; None: not on this board."""
+        """(UART, driver enable: callable(level)) of a half-duplex line; None: not on this board."""
         if not hasattr(pins, "RS485_TX"):
             return None
-        tx, rx = Pin(pins.RS485_TX), Pin(pins.RS485_RX)
-        uart = machine.UART(2, baud, parity=parity, stop=stop, tx=tx, rx=rx, rxbuf=512, timeout=0)
+        options = {"parity": parity, "stop": stop, "tx": Pin(pins.RS485_TX), "rx": Pin(pins.RS485_RX), "rxbuf": 512}
+        try:
+            uart = machine.UART(2, baud, timeout=0, **options)
+        except ValueError:  # a chip of two, whose console is on USB
+            uart = machine.UART(0, baud, timeout=0, **options)
         return uart, Pin(pins.RS485_DE, Pin.OUT, value=0).value
 
     def inputs(self, prefix):

@@ -41,6 +41,15 @@ poll_ms = 100  # how often it looks for a card
 
 [relay]
 kind = "gpio"  # who closes the contactor: gpio is one enable pin for each EVSE
+# heartbeat = true  # a square wave of 5 Hz stands for "on", for controllers that want to see the reader alive
+# feedback = "contactor"  # its mirror contact is wired to FEEDBACK; "controller" where one closes it when it likes
+# Or a relay board or EVSE controller on RS-485, a device of firmware/relay/maps:
+# kind = "modbus"
+# map = "timed-relay"  # or heidelberg-energy-control, phoenix-ev-cc-ac1-m
+# unit = 1  # its address; the second EVSE's is the next one
+# baud = 19200
+# parity = "even"  # "none" unless it stands here
+# amps = 16  # what the installation bears, where the device takes a current
 
 # A clock with a battery of its own, so that the reader knows the time after a power cut:
 # [rtc]

@@ -81,7 +81,7 @@ class Site:
             "cooldown_ms": content.get("cooldown_ms", 1000),
             "encrypt": content.get("encrypt", False),
             "nfc": content["nfc"],
-            "relay": content["relay"],
+            "relay": _relay(content["relay"]),
             **clock,
         }
 
@@ -221,6 +221,13 @@ class Site:
         if len(key) != JOURNAL_KEY_BYTES:
             raise Problem(f"{path} is damaged; take it from a backup, or delete it to begin a new journal key")
         return key
+
+
+def _relay(relay: dict) -> dict:
+    """[relay] as the reader takes it: with the register map of the device that it names, and of no other."""
+    if relay["kind"] != "modbus":
+        return relay
+    return {"parity": "none", "stop": 1, **relay, "map": site_schema.relay_map(relay["map"])}
 
 
 def _issuer(entry: dict) -> dict:

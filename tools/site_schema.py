@@ -1,5 +1,6 @@
 """What site.toml may say: its JSON schema, and errors that name the member, its line and the remedy."""
 
+import json
 import re
 import tomllib
 from functools import partial
@@ -15,6 +16,8 @@ from ticket.claims import decimal
 from tools.problem import Problem
 from tools.units import duration_s, instant_ms
 from tools.zones import zone
+
+MAPS = Path(__file__).resolve().parent.parent / "firmware" / "relay" / "maps"
 
 _FORMATS = FormatChecker(formats=())
 _KINDS = {
@@ -116,7 +119,18 @@ SCHEMA = _table(
         poll_ms=_whole(20, 1000),
         rf_off=_YES_NO,
     ),
-    relay=_table(["kind"], kind={"enum": ["gpio"], "remedy": '"gpio", the relay that this reader drives'}),
+    relay=_table(
+        ["kind"],
+        kind={"enum": ["gpio", "modbus"], "remedy": '"gpio" or "modbus", as the relay is reached'},
+        heartbeat=_YES_NO,
+        feedback={"enum": ["contactor", "controller"], "remedy": '"contactor" or "controller", as who closes it'},
+        map={"enum": sorted(path.stem for path in MAPS.glob("*.json")), "remedy": "a device of firmware/relay/maps"},
+        unit=_whole(1, 245),
+        baud={"enum": [1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200], "remedy": "a speed such as 19200"},
+        parity={"enum": ["none", "even", "odd"], "remedy": '"none", "even" or "odd"'},
+        stop=_whole(1, 2),
+        amps=_whole(6, 63),
+    ),
     rtc=_table(["kind"], kind={"enum": ["ds3231"], "remedy": '"ds3231", the clock chip that this reader knows'}),
     trust=_table(
         [],
@@ -180,6 +194,8 @@ def read(text: str, path: Path) -> dict:
 def _check(content: dict, text: str, path: Path) -> None:
     error = best_match(_VALIDATOR.iter_errors(content))
     where, what = _explain(error) if error else _double(content)
+    if not what:
+        where, what = _relay(content["relay"])
     if what:
         line = line_of(text, where)
         at = f"{path}, line {line}" if line else f"{path}"
@@ -196,6 +212,66 @@ def _double(content: dict) -> tuple[list, str]:
                 return [table, index, member], f"{entry[member]!r} stands here twice; remove one"
             seen.add(name)
     return [], ""
+
+
+# Members of [relay] by kind: those that must be there, those that may.
+_RELAYS = {
+    "gpio": ((), ("heartbeat", "feedback")),
+    "modbus": (("map", "unit", "baud"), ("parity", "stop", "amps")),
+}
+
+
+def _relay(relay: dict) -> tuple[list, str]:
+    """(where, what is wrong) with [relay], whose members depend on its kind; nothing wrong: ([], "")."""
+    kind = relay["kind"]
+    must, may = _RELAYS[kind]
+    for name in relay:
+        if name not in ("kind", *must, *may):
+            return ["relay", name], f"not with kind = {kind!r}; known there are {', '.join((*must, *may))}"
+    for name in must:
+        if name not in relay:
+            remedy = SCHEMA["properties"]["relay"]["properties"][name]["remedy"]
+            return ["relay"], f"the member {name} is missing; add {remedy}"
+    low, high = relay_map(relay["map"]).get("amps", (0, 63)) if kind == "modbus" else (0, 63)
+    if not low <= relay.get("amps", 0) <= high:
+        return ["relay", "amps"], f"write what the installation bears: a whole number from {low} to {high}"
+    return [], ""
+
+
+_STEP = _table(
+    ["write", "at", "value"],
+    write={"enum": ["coil", "timer", "holding"]},
+    at=_whole(0, 65535),
+    value={"anyOf": [_whole(0, 65535), {"const": "amps"}]},
+    times=_whole(1, 1000),
+    check=_whole(0, 65535),
+    bank={"const": 8},
+)
+_STEPS = _list(_STEP)
+MAP_SCHEMA = _table(
+    ["name", "failsafe", "each", "start", "on", "keep", "off"],
+    name={"type": "string"},
+    failsafe={"type": "string"},
+    each={"enum": ["unit", "channel"]},
+    amps=_list(_whole(0, 63), minItems=2, maxItems=2),
+    energy=_table(["input", "wh"], input=_whole(0, 65534), wh=_whole(1, 1000)),
+    start=_STEPS,
+    on=_list(_STEP, minItems=1),
+    keep=_list(_STEP, minItems=1),
+    off=_list(_STEP, minItems=1),
+)
+
+
+def relay_map(name: str) -> dict:
+    """The register map of that name as the reader takes it. Raises Problem where the file is not as MAP_SCHEMA."""
+    path = MAPS / f"{name}.json"
+    content = json.loads(path.read_text("utf-8"))
+    if error := best_match(Draft202012Validator(MAP_SCHEMA).iter_errors(content)):
+        raise Problem(f"{path}: {_named(list(error.absolute_path))}: {error.message}; correct the map")
+    for step in content["off"]:
+        if step["value"] != 0:
+            raise Problem(f"{path}: what switches off writes 0, and nothing else")
+    return {key: value for key, value in content.items() if key not in ("name", "failsafe")}
 
 
 def _explain(error: ValidationError) -> tuple[list, str]:

@@ -14,6 +14,7 @@ from rich.text import Text
 from present.presentation import Presentation
 from present.proof import NO_CHANNEL, Proof, message
 from relay.gpio import GpioRelay
+from relay.modbus import enforced_by
 from station.clock import SET
 from station.config import Site as DeviceSite
 from station.decision import Decision, Verdict
@@ -97,7 +98,7 @@ class Desk:
             clock,
             _ledger(state or own),
             _NoJournal(),
-            GpioRelay.enforces,
+            _enforced(device.relay),
             _go_on,
             online=answer,
         )
@@ -119,6 +120,11 @@ class Desk:
 
     def __exit__(self, *_) -> None:
         self.close()
+
+
+def _enforced(relay: dict) -> tuple[str, ...]:
+    """The limits that the deliverer of such a site keeps."""
+    return enforced_by(relay["map"]) if relay["kind"] == "modbus" else GpioRelay.enforces
 
 
 def _trust(site: Site, folder: Path, device: DeviceSite, clock: _Clock) -> Trust:

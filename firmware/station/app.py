@@ -25,6 +25,7 @@ from store.files import Fault, Full
 
 _LOOP_MS = const(100)
 _UPKEEP_MS = const(600_000)
+_NOTE_MS = const(60_000)  # a fault that comes and goes must not wear the flash
 _EXPIRE_SHARE = const(4)  # a bucket is rewritten when a quarter of it can go: that spares the flash
 _READER_LIMIT_MS = const(20_000)  # longest that one poll, read, decision and its pauses may take together
 
@@ -219,7 +220,7 @@ class App:
         started = renewed = kept = ports.ticks_ms()
         upkeep = self._upkeep_steps(ledger)
         healthy = False
-        told = ""  # of the relay's fault
+        told, noted = "", None  # of the relay's fault
         while True:
             self._check()
             now = ports.ticks_ms()
@@ -236,8 +237,8 @@ class App:
                 upkeep = self._upkeep_steps(ledger)
             for _ in upkeep:
                 break  # a step a round
-            if self.relay.fault != told:
-                told = self.relay.fault
+            if self.relay.fault != told and (noted is None or ports.ticks_diff(now, noted) >= _NOTE_MS):
+                told, noted = self.relay.fault, now
                 print("relay:", told or "well")
                 self._note("RELAY", told)
             self._lights.background(self._idle_pattern())
