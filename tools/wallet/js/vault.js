@@ -1,7 +1,8 @@
 // What the wallet keeps, in IndexedDB of this browser alone.
 //
 // keys:    {x, created, key}  x: the public key, base64url; key: a CryptoKey that no script can export
-// tickets: {id, x, bytes, added, last}  id: of this record; x: its key; last: null, or {at, evse, reason} of the last try
+// tickets: {id, x, bytes, added, last, spent}  id: of this record; x: its key; last: null, or {at, evse, reason} of the last
+//          try; spent: whether a station has said that it was used
 
 import { Fault, toBase64url } from './bytes.js';
 
@@ -91,7 +92,7 @@ class Vault {
       if (sibling) throw new Fault(same(sibling.bytes, bytes) ? 'ALREADY_HERE' : 'KEY_USED');
       if (held.length >= MOST_TICKETS) throw new Fault('TOO_MANY');
       const id = crypto.randomUUID();
-      await settled(tickets.add({ id, x, bytes, added: Date.now(), last: null }));
+      await settled(tickets.add({ id, x, bytes, added: Date.now(), last: null, spent: false }));
       return id;
     });
   }
@@ -100,7 +101,8 @@ class Vault {
   async note(id, last) {
     await this.#change(async (_, tickets) => {
       const ticket = await settled(tickets.get(id));
-      if (ticket) await settled(tickets.put({ ...ticket, last }));
+      const spent = ['GRANTED', 'ALREADY_USED'].includes(last.reason);
+      if (ticket) await settled(tickets.put({ ...ticket, last, spent: ticket.spent || spent }));
     });
   }
 

@@ -25,18 +25,17 @@ export function translate() {
   }
 }
 
-/** 'valid', 'early', 'ended' or 'used', by this phone's clock and by what the last station said. */
-export function stateOf(claims, last, now) {
+/** 'valid', 'early', 'ended' or 'used', by this phone's clock and by what stations said. */
+function stateOf({ claims, spent }, now) {
   if (now >= claims.notAfter) return 'ended';
   if (now < claims.notBefore) return 'early';
-  const spent = last?.reason === 'ALREADY_USED' || last?.reason === 'GRANTED';
   return spent && claims.multiUsage === 'NotAllowed' ? 'used' : 'valid';
 }
 
 /** The order of the list: those that can be used come first, and of those the newest. */
 export function inOrder(tickets, now) {
   const states = ['valid', 'early', 'used', 'ended', null];
-  const rank = ({ claims, last }) => states.indexOf(claims && stateOf(claims, last, now));
+  const rank = (ticket) => states.indexOf(ticket.claims && stateOf(ticket, now));
   return tickets.sort((a, b) => rank(a) - rank(b) || b.added - a.added);
 }
 
@@ -101,10 +100,11 @@ function lastOf(last) {
 }
 
 /** A ticket's list item. `claims` is null where they cannot be read. */
-export function ticketCard({ id, claims, last }, now, { onUse, onRemove }) {
+export function ticketCard(ticket, now, { onUse, onRemove }) {
+  const { id, claims, last } = ticket;
   const card = document.getElementById('ticket-card').content.cloneNode(true).firstElementChild;
   const part = (name) => card.querySelector(`[data-p="${name}"]`);
-  const state = claims ? stateOf(claims, last, now) : 'unreadable';
+  const state = claims ? stateOf(ticket, now) : 'unreadable';
   card.dataset.id = id;
   part('state').textContent = t(state);
   part('state').classList.add(state === 'early' ? 'wait' : state === 'valid' ? 'now' : 'over');

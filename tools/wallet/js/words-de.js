@@ -85,7 +85,7 @@ export const DE = {
   presentingText: 'Das Ticket wird gezeigt und bewiesen, dass es deines ist.',
   waiting: 'Die Station entscheidet …',
   encryptedMark: 'Verschlüsselt gesendet.',
-  reasonCode: 'Code: {code}',
+  reasonCode: 'Grund: {code}',
 
   reasons: {
     GRANTED: ['Freigeschaltet', 'Das Laden kann beginnen. Steck jetzt ein, falls noch nicht geschehen.'],

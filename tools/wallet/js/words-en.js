@@ -85,7 +85,7 @@ export const EN = {
   presentingText: 'Showing the ticket and proving that it is yours.',
   waiting: 'The station is deciding …',
   encryptedMark: 'Sent encrypted.',
-  reasonCode: 'Code: {code}',
+  reasonCode: 'Reason: {code}',
 
   reasons: {
     GRANTED: ['Unlocked', 'Charging can start. Plug in now if you have not yet.'],
