@@ -1,4 +1,8 @@
-"""The taps of the demo: what is held to the reader, in which order, and what must come of it."""
+"""The taps of the demo: what is held to the reader, in which order, and what must come of it.
+
+There is one for each reason that a tap can reach at this station. INTERNAL_FAULT is not among them, being for what
+nobody has foreseen: the firmware then turns everything off, notes it in the journal and starts again.
+"""
 
 import base64
 import hashlib
@@ -13,6 +17,7 @@ from typing import Any
 from store import ledger
 from store.files import Full
 from store.journal import GRANT, Journal
+from ticket.rules import ticket_key
 from tools.cwt_claims import WORDS
 from tools.keys import load_key, new_key
 from tools.mint import MAX_BYTES, defaults, mint
@@ -28,6 +33,7 @@ _MIME = "application/charging-ticket+"
 _PULLED_AFTER_FRAMES = 9
 _HOUR_MS = 3_600_000
 _REVOKED_ID = "DE-XYZ-CT-revoked"
+_ONCE_ID = "DE-XYZ-CT-once"
 
 
 @dataclass
@@ -93,7 +99,7 @@ def revoke_one(site: Path) -> None:
 def script(site: Path) -> list[Tap]:
     """The taps, in order."""
     mint_ticket = Minter(site)
-    good, once = mint_ticket(), mint_ticket()
+    good, once = mint_ticket(), mint_ticket(id=_ONCE_ID)
     driver = load_key(site / "driver.jwk", private=True)
     personal: dict[str, Any] = {"driverPublicKey": {name: driver[name] for name in ("kty", "crv", "x")}}
     stranger = new_key()
@@ -142,6 +148,7 @@ def script(site: Path) -> list[Tap]:
         Tap("a card pulled away mid-read", on_ntag(mint_ticket()), "CARD_GONE", frames=_PULLED_AFTER_FRAMES),
         Tap("and a good one after all that", on_type4(mint_ticket()), "GRANTED"),
         Tap("the ten thousandth and first used ticket", on_ntag(mint_ticket()), "LEDGER_FULL", before=fills_up(site)),
+        Tap("a used ticket whose record has rotted", on_ntag(once), "STORE_FAULT", before=rots),
         Tap("no room to record a grant in", on_ntag(mint_ticket(multiUsage="Allowed")), "JOURNAL_FULL"),
     ]
 
@@ -187,6 +194,20 @@ def fills_up(site: Path) -> Callable[[Station], None]:
         station.set_clock()
 
     return fill
+
+
+def rots(station: Station) -> None:
+    """One bit of the flash falls over, in the record that the single-use ticket was used."""
+    record = b"use" + ticket_key(b"DE-XYZ", _ONCE_ID)[:17]
+    with station.board.flash.path.open("r+b") as flash:
+        image = flash.read()
+        at = image.find(record)
+        while at >= 0:
+            # With three others behind it, it is in a file's own blocks; elsewhere the file system would notice.
+            if image[at + 36 : at + 144 : 36] == b"uuu":
+                flash.seek(at + len(record))  # its EVSE
+                flash.write(bytes((image[at + len(record)] ^ 1,)))
+            at = image.find(record, at + 1)
 
 
 def _fill_ledger(folder: Path) -> None:
