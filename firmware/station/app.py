@@ -104,6 +104,7 @@ class App:
         opened = opening.opened(self._ports)
         self._ports.unload("station", "opening")
         self._ports.unload("station", "stores")
+        self._ports.unload("store", "boots")
         site, ledger, self.journal, random, self._clock, self._timekeeper, trust, taken = opened
         if taken not in (None, SAME):
             print("trust bundle:", taken)

@@ -10,7 +10,7 @@ _LABEL = b"charging-ticket-random-v1"
 
 
 class Random:
-    """device_key: a secret of this reader; boot: store.floor.count_boot's number; urandom: count -> bytes."""
+    """device_key: a secret of this reader; boot: store.boots.count_boot's number; urandom: count -> bytes."""
 
     def __init__(self, device_key, boot, urandom):
         # The key serves the journal too: what is made here comes from a secret of its own.

@@ -8,8 +8,9 @@ costs nothing: it goes on from a random number of 62 bits, which no boot before 
 from station.stores import JOURNAL_KEY, read_key
 from store import journal as journal_store
 from store import ledger as ledger_store
+from store.boots import last_boot, set_boot
 from store.files import Fault
-from store.floor import Floor, last_boot, set_boot
+from store.floor import Floor
 from store.slots import Slots
 
 

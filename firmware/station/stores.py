@@ -11,8 +11,9 @@ from station.journal import DecisionJournal
 from station.random import Random
 from store import journal as journal_store
 from store import ledger as ledger_store
+from store.boots import count_boot
 from store.files import Fault, Full, folder
-from store.floor import Floor, count_boot
+from store.floor import Floor
 from store.slots import Slots
 
 SITE = "site.json"

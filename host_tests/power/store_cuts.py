@@ -9,7 +9,8 @@ from cuts import Recorder, sweep, torn
 from flash import Flash
 
 from store import journal, ledger
-from store.floor import Floor, count_boot
+from store.boots import count_boot
+from store.floor import Floor
 from store.slots import Slots
 
 KEY = bytes(range(32))

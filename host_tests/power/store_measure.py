@@ -31,15 +31,16 @@ def mounted(blocks):
 
 
 def erases(name, flash, count, function):
-    """Call the function `count` times; print erases per call: on average, of the worst call, and how many above 4."""
-    before = flash.erases
-    worst = above = 0
+    """Call the function `count` times; print erases per call: on average, of the worst call, and of how many calls."""
+    calls = {}
     for number in range(count):
-        here = flash.erases
+        before = flash.erases
         function(number)
-        worst = max(worst, flash.erases - here)
-        above += flash.erases - here > 4
-    print(f"{name}: {(flash.erases - before) / count:.2f} erases, worst {worst}, above 4 {above} of {count}")
+        cost = flash.erases - before
+        calls[cost] = calls.get(cost, 0) + 1
+    average = sum([cost * calls[cost] for cost in calls]) / count
+    spread = ", ".join("%d in %d" % (cost, calls[cost]) for cost in sorted(calls))
+    print(f"{name}: {average:.2f} erases, worst {max(calls)}; {spread} calls")
 
 
 def refusals(count):

@@ -3,8 +3,9 @@
 import os
 
 import support
+from store.boots import count_boot, set_boot
 from store.files import Fault, Full
-from store.floor import STEP_S, Floor, count_boot, set_boot
+from store.floor import STEP_S, Floor
 from store.slots import VALUE_MAX, Slots
 
 NOW = 1_800_000_000
