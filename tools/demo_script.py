@@ -79,7 +79,7 @@ def on_ntag(ticket: bytes, kind: int = 216, form: str = "jws") -> Callable[[], C
     return lambda: Ntag(kind, ndef_message(_MIME + form, ticket))
 
 
-def in_phone(ticket: bytes, driver: dict, confirm_s: float = 0) -> Callable[[], Card]:
+def in_phone(ticket: bytes, driver: dict | None, confirm_s: float = 0) -> Callable[[], Card]:
     return lambda: Phone(Wallet(ticket, driver), confirm_s=confirm_s)
 
 
@@ -127,6 +127,7 @@ def script(site: Path) -> list[Tap]:
         Tap("must be validated online", on_ntag(mint_ticket(validationMethod="MustBeValidated")), _MUST_ASK),
         Tap("a phone that proves its driver's key", in_phone(mint_ticket(**personal), driver), "GRANTED"),
         Tap("a phone, its driver confirms after 3 s", in_phone(mint_ticket(**personal), driver, 3), "GRANTED"),
+        Tap("a phone that does not prove it", in_phone(mint_ticket(**personal), None), "HOLDER_PROOF_REQUIRED"),
         Tap("a phone with another driver's ticket", in_phone(mint_ticket(**personal), stranger), "HOLDER_PROOF_FAILED"),
         Tap("a driver's ticket copied to a card", on_ntag(mint_ticket(**personal)), "HOLDER_PROOF_REQUIRED"),
         Tap("only over an encrypted channel", in_phone(mint_ticket(**private), driver), "ENCRYPTION_REQUIRED"),

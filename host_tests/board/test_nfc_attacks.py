@@ -3,13 +3,14 @@
 import pytest
 
 from host_tests.board.nfc_faults import GRANT_LIMIT_S, FaultStation, make_card, refused_card
-from tools.virtual.cards import Ntag, Type4Tag, ndef_message
+from tools.virtual.cards import MifareClassic, Ntag, PaymentCard, Type4Tag, ndef_message
 from tools.virtual.cards_iso import OK, ApduCard, IsoDepCard
 from tools.virtual.phone import AID, HELLO, NOT_YET, PRESENT, VERDICT, Phone, Wallet
 from tools.virtual.rf import answer
 
 MIME = "application/charging-ticket+jws"
 SELECT = b"\x00\xa4\x04\x00\x08" + AID + b"\x00"
+BLINK_S = 0.25
 CARD_S, PHONE_S = 4, 14  # when the driver has been told at the latest: by a card, by a phone
 SECOND_US = 1_000_000
 
@@ -110,6 +111,19 @@ def attack(station, card, limit_s, left_on_s=0.0):
 
 def chip_resets(station):
     return sum(1 for _, pin, level in station.board.pins.trace if pin == station.pins["NFC_RESET"] and level == 0)
+
+
+def test_what_holds_no_ticket_is_known_in_a_blink(station):
+    foreign = {
+        "UNSUPPORTED_CARD": MifareClassic(),
+        "NO_NDEF": PaymentCard(),
+        "NOT_A_TICKET": Ntag(215, ndef_message("text/plain", b"hello")),
+    }
+    for cause, card in foreign.items():
+        assert attack(station, card, BLINK_S) == cause
+    station.chip.field.put(Ntag(213))
+    assert attack(station, PaymentCard(), BLINK_S) == "TWO_CARDS"
+    assert attack(station, ApduCard(lambda command: b"\x6a\x82"), BLINK_S) == "NO_NDEF"
 
 
 @pytest.mark.parametrize("fwi", [4, 8, 14])

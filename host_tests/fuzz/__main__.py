@@ -14,6 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "fuzz"
 INSTRUMENTED = ("nfc", "present", "ticket", "trust")  # whose coverage guides
 MILLION = 1_000_000
@@ -70,8 +73,24 @@ def main() -> int:
         parser.error(f"no such target: {', '.join(unknown)}; there are {', '.join(TARGETS)}")
     each = -(-options.inputs // len(names))
     total, failures = 0, []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, tried, covered, wrong in pool.map(lambda name: run(name, each, options.seed), names):
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with (
+        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        task = progress.add_task(f"{each:,} inputs each, {os.cpu_count()} targets at a time", total=len(names))
+
+        def fuzz(name: str) -> tuple[str, int, int, str]:
+            done = run(name, each, options.seed)
+            progress.advance(task)
+            return done
+
+        for name, tried, covered, wrong in pool.map(fuzz, names):
             total += tried
             print(f"{name:18} {tried:>9,} inputs {covered:>6,} covered  {'FAILED' if wrong else 'ok'}", flush=True)
             if wrong:

@@ -14,6 +14,7 @@ from nfc.i2c import I2c  # pyright: ignore
 from nfc.phone import Phone  # pyright: ignore
 from nfc.pn532 import Pn532, parse_targets  # pyright: ignore
 from nfc.reader import Found, Reader  # pyright: ignore
+from nfc.spi import Spi  # pyright: ignore
 from present import messages
 from present.session import Session
 
@@ -106,19 +107,33 @@ def chip_frames(data: bytes) -> None:
 
 @target(lambda: [fakes.frame(b"\xd5\x41\x00" + bytes(20)), fakes.frame(b"\xd5\x41" + bytes(262)), fakes.ACK])
 def polled_frame(data: bytes) -> None:
-    """A frame fetched over I2C."""
+    """A frame fetched over I2C and over SPI."""
 
     class Port:
+        at = 0
+
         def writeto(self, address, data):
             pass
+
+        def write(self, data):
+            self.status = data == b"\x02"
 
         def readfrom_into(self, address, buffer):
             buffer[:] = (b"\x01" + data + bytes(300))[: len(buffer)]
 
-    clock = fakes.Clock()
-    parser = frames.Parser()
-    heard = fakes.run(I2c(Port(), clock).receive(parser, clock.after(5)))
-    assert bool(heard) == bool(parser.kind)
+        def readinto(self, buffer):
+            if self.status:
+                buffer[0] = 1
+                return
+            assert len(buffer), "an ESP32 raises ValueError"
+            buffer[:] = (data[self.at :] + bytes(300))[: len(buffer)]
+            self.at += len(buffer)
+
+    for bus, lines in ((I2c, ()), (Spi, (lambda level: None,))):
+        clock = fakes.Clock()
+        parser = frames.Parser()
+        kind = fakes.run(bus(Port(), clock, *lines).receive(parser, clock.after(5)))
+        assert bool(kind) == bool(parser.kind)
     assert polled.rest((data + bytes(6))[:6]) >= polled.BROKEN
 
 
