@@ -13,6 +13,7 @@ from tools import (
     bundle,
     demo,
     deploy,
+    fleet,
     init,
     inspection,
     issue,
@@ -20,6 +21,7 @@ from tools import (
     problem,
     provision,
     repair,
+    settle,
     signed_time,
     sim,
     upstream,
@@ -70,6 +72,8 @@ app.command("deploy", epilog=_DEPLOY)(deploy.deploy_command)
 app.command(epilog=provision.PROVISION_EXAMPLES)(provision.provision)
 app.command(epilog=provision.CLOCK_EXAMPLES)(provision.clock)
 app.command(epilog=repair.EXAMPLES)(repair.repair)
+app.command(epilog=settle.EXAMPLES)(settle.settle)
+journal.app.command(epilog=fleet.EXAMPLES)(fleet.collect)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(journal.app, name="journal")
 app.add_typer(signed_time.app, name="time")

@@ -36,8 +36,9 @@ _STATES = (clock.UNKNOWN, clock.FLOOR, clock.SET)
 # JSON names of the members of a record, by the numbers of firmware/station/journal.py
 _MEMBERS = {
     2: "what", 3: "evse", 4: "limits", 5: "ticket", 6: "kid", 7: "holder", 8: "grant", 9: "seconds", 10: "detail",
-    11: "ticketKey",
+    11: "ticketKey", 12: "energy", 13: "online",
 }  # fmt: skip
+_MORE = ("detail", "holder", "online", "grant", "seconds", "energy")
 _NONCE_BYTES = 16
 _NONCE_AT = 48  # in the trailer of an export, after its ranges and codes
 
@@ -97,8 +98,7 @@ def pull(
 @app.command()
 def verify(site: SITE, file: _FILE):
     """Check a fetched journal with the reader's key: a removed, added, changed or reordered record is found."""
-    export = _read(file)
-    _check(export, Site.load(site).journal_key(), _nonce(export), file)
+    export = read_checked(file, Site.load(site).journal_key())
     say(f"{file}: {len(records(export))} records, none missing or changed")
 
 
@@ -117,7 +117,7 @@ def show(file: _FILE, as_json: AS_JSON = False):
         table.add_column(heading, overflow="fold")
     for record in found:
         row = [str(record.get(name, "")) for name in ("sequence", "kind", "time")]
-        more = {name: record[name] for name in ("detail", "holder", "grant", "seconds") if name in record}
+        more = {name: record[name] for name in _MORE if name in record}
         more |= record.get("limits", {})
         said = [" ".join(str(record[name]) for name in ("what", "evse") if name in record)]
         said.append(", ".join(f"{name} {value}" for name, value in more.items()))
@@ -173,6 +173,13 @@ def _members(body: bytes) -> dict:
     except (cbor2.CBORDecodeError, ValueError, TypeError, KeyError, IndexError, Problem):
         return {"what": "unreadable", "detail": body.hex()}
     return members
+
+
+def read_checked(file: Path, key: bytes) -> bytes:
+    """A journal from a file, checked with its reader's key. Problem where it is not what the reader wrote."""
+    export = _read(file)
+    _check(export, key, _nonce(export), file)
+    return export
 
 
 def _nonce(export: bytes) -> bytes:

@@ -17,14 +17,14 @@ _LAST_BEFORE_PROOF = reason.REASONS.index(reason.REVOKED)
 class Verdict:
     """What was decided: `reason` (GRANTED or why not) and `detail` (the member at fault, or "").
 
-    For a grant also `claims`, `issuer`, `key` (the ledger's), `evse_id`, `limits`, `holder` and `session`
-    (the journal's sequence number of the grant).
+    For a grant also `claims`, `issuer`, `key` (the ledger's), `evse_id`, `limits`, `holder`, `online` (what the
+    controller said, "yes" or "silent"; None: not asked) and `session` (the journal's sequence number of the grant).
     """
 
     def __init__(self, reason, detail=""):
         self.reason = reason
         self.detail = detail
-        self.claims = self.issuer = self.key = self.evse_id = self.session = None
+        self.claims = self.issuer = self.key = self.evse_id = self.online = self.session = None
         self.holder = "passive"
         self.stops = None  # the EVSE whose session this ticket's second tap ends
         self.first_use = self.holds_evse = self.holds_key = False
@@ -126,7 +126,7 @@ class Decision:
         verdict.key = rules.ledger_key(claims)
         self._hold(verdict)
         used = self._check_use(verdict)
-        await self._check_online(claims, verdict.evse_id, used)
+        verdict.online = await self._check_online(claims, verdict.evse_id, used)
 
     async def _is_stop(self, presentation, claims, verdict):
         """Whether this ticket started the session that runs, and its holder may end it: whatever has become of the
@@ -247,14 +247,16 @@ class Decision:
         return min(self.clock.now()[0], claims.not_after_ms - 1) // 1000 if self.clock.settled else None
 
     async def _check_online(self, claims, evse_id, used):
+        """What the controller said, "yes" or "silent"; None where it was not asked."""
         must = used or claims.validation_method == "MustBeValidated"
         if not must and claims.validation_method != "ShouldBeValidated":
-            return
+            return None
         answer = await self.online(claims, evse_id)
         if answer == "no":
             raise Refused(reason.ONLINE_REFUSED)
         if answer != "yes" and must:
             raise Refused(reason.ONLINE_VALIDATION_REQUIRED)
+        return answer
 
     def _record(self, presentation, verdict):
         """Ledger first, journal second: a cut between them leaves a ticket used and not granted, never the reverse."""

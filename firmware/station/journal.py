@@ -15,6 +15,7 @@
 | 10 | REFUSAL, NOTE | detail, text of at most 32 characters |
 | 11 | REFUSAL | ledger key of the ticket, 32 bytes, where the ticket was genuine |
 | 12 | END | energy in Wh, where it was metered |
+| 13 | GRANT | what the controller said: "yes" or "silent", where it was asked |
 """
 
 from micropython import const
@@ -62,6 +63,7 @@ class DecisionJournal:
             (4, verdict.limits),
             (6, verdict.issuer.kid),
             (7, verdict.holder),
+            (13, verdict.online),
         )
         body = _body(stamp, members)
         # one more member in the map, whose head is one byte, since it has fewer than 24

@@ -15,6 +15,8 @@ from host_tests.host.tree import FIRMWARE, REPOSITORY, files, text
 from tools.cli import app
 
 TOOLS = REPOSITORY / "tools/requirements.txt"
+FLEET = REPOSITORY / "tools/fleet-requirements.txt"
+SPARK = REPOSITORY / "tools/spark-requirements.txt"
 DEV = REPOSITORY / "requirements-dev.txt"
 TYPINGS = REPOSITORY / "host_tests/typings/requirements.txt"
 MAKEFILE = REPOSITORY / "Makefile"
@@ -64,7 +66,9 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.parametrize("file", [TOOLS, DEV, TYPINGS], ids=lambda file: str(file.relative_to(REPOSITORY)))
+@pytest.mark.parametrize(
+    "file", [TOOLS, FLEET, SPARK, DEV, TYPINGS], ids=lambda file: str(file.relative_to(REPOSITORY))
+)
 def test_requirements_are_pinned_with_a_reason(file):
     pinned = requirements(file)
     assert pinned
@@ -72,12 +76,13 @@ def test_requirements_are_pinned_with_a_reason(file):
 
 
 def test_no_package_is_required_twice():
-    assert not set(requirements(TOOLS)) & set(requirements(DEV))
-    assert "-r tools/requirements.txt" in DEV.read_text().splitlines()
+    named = [name for file in (TOOLS, FLEET, SPARK, DEV) for name in requirements(file)]
+    assert len(named) == len(set(named))
+    assert {"-r tools/requirements.txt", "-r tools/fleet-requirements.txt"} <= set(DEV.read_text().splitlines())
 
 
 def test_what_is_pinned_is_what_is_installed():
-    pinned = requirements(TOOLS) | requirements(DEV)
+    pinned = requirements(TOOLS) | requirements(FLEET) | requirements(DEV)
     assert {name: version(name) for name in pinned} == pinned
 
 
@@ -105,8 +110,9 @@ def imported(folder: Path) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("folder", ["tools", "host_tests"])
 def test_every_import_is_required(folder):
-    # `make bench` sets up what tests need, so its picture may come from there.
-    allowed = set(requirements(TOOLS)) | ({"matplotlib"} if folder == "tools" else set(requirements(DEV)))
+    # What a command imports only when it is asked for may come from a file of its own.
+    files = [TOOLS, FLEET, SPARK] if folder == "tools" else [TOOLS, FLEET, SPARK, DEV]
+    allowed = {name for file in files for name in requirements(file)}
     providers = packages_distributions()
     missing = [
         f"{place} imports {name}"
