@@ -2,12 +2,13 @@
 
 import base64
 import json
+import threading
 
 import cbor2
 import pytest
 
 from host_tests.peers.wallet_page import DESKTOP, WalletPage, chromium, needs_chromium
-from host_tests.peers.wallet_station import EVSE, READER
+from host_tests.peers.wallet_station import EVSE, READER, WalletStation
 from ticket.verdict import REASONS
 from tools.wallet_server import Server
 
@@ -345,13 +346,13 @@ def test_the_language_is_the_driver_s_choice_and_remembered(wallet):
 
 STEPS = {
     "connect": "UNREACHABLE", "service": "UNREACHABLE", "read": "LOST", "subscribe": "LOST", "write": "LOST",
-    "ticket": "LOST_LATE", "verdict": "LOST_LATE",
+    "ticket": "LOST", "last frame": "LOST_LATE", "verdict": "LOST_LATE",
 }  # fmt: skip
 
 
 def test_a_connection_may_be_lost_at_any_step_and_the_next_try_goes_through(wallet):
     station, words = wallet.station, wallet.words("en")["faults"]
-    wallet.add(wallet.ticket(multiUsage="Allowed"))
+    wallet.add(wallet.ticket(multiUsage="Allowed", customData={"filler": "x" * 500}))
     for step, told in STEPS.items():
         station.breaks, station.presented = step, None
         wallet.use()
@@ -446,6 +447,22 @@ def test_a_browser_without_bluetooth_is_told_what_to_use(browser, server):
     page.goto(server.url)
     page.get_by_text("This browser has no Web Bluetooth.").wait_for()
     context.close()
+
+
+def test_a_virtual_station_that_the_server_brings_along_is_labelled_and_grants(browser):
+    station = WalletStation()
+    lock = threading.Lock()
+
+    def call(operation, given):
+        with lock:
+            return station.call(operation, given)
+
+    with Server(radio=call) as server:
+        wallet = WalletPage(browser, server.url, "served").open()
+        assert "not to a real one" in wallet.page.inner_text(".notice.virtual")
+        ticket = wallet.add()
+        assert wallet.unlock() == "Unlocked" and station.presented.ticket == ticket
+        wallet.context.close()
 
 
 # Without a network

@@ -42,16 +42,22 @@ def chromium() -> Iterator[Browser]:
 
 
 class WalletPage:
-    """One driver's browser with the wallet open and one station in reach. Its own storage: nothing is shared."""
+    """One driver's browser with the wallet open and one station in reach. Its own storage: nothing is shared.
 
-    def __init__(self, browser: Browser, url: str, station: Any = None, language: str = "en-GB", **options):
-        self.station = station or WalletStation()
+    station: what answers the calls of tools/virtual/web_bluetooth.js, or "served": the server of the page does.
+    """
+
+    def __init__(
+        self, browser: Browser, url: str, station: WalletStation | str = "", language: str = "en-GB", **options
+    ):
+        self.station = station if isinstance(station, WalletStation) else WalletStation()
         self.url = url
         self.faults: list[str] = []  # what went wrong in the page and nobody caught, and what its policy stopped
         self.context: BrowserContext = browser.new_context(locale=language, **{**QUICK, **PHONE, **options})
         self.context.set_default_timeout(10_000)
-        self.context.expose_function("virtualRadio", self.station.call)
-        self.context.add_init_script(path=BRIDGE)
+        if station != "served":
+            self.context.expose_function("virtualRadio", self.station.call)
+            self.context.add_init_script(path=BRIDGE)
         self.page: Page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", self._hear)

@@ -71,8 +71,8 @@ Decide = Callable[["WalletStation"], tuple[str, dict[str, int]]]
 class WalletStation:
     """decide: what comes of a PRESENT, (reason, limits) by the station that has it in `presented`.
 
-    breaks: where the connection is lost, "" for nowhere: an operation, "ticket" or "verdict"; encrypts: whether it
-    offers the channel; forge: changes a message on its way out, by its name "hello" or "verdict".
+    breaks: where the connection is lost, "" for nowhere: an operation, "ticket", "last frame" or "verdict"; encrypts:
+    whether it offers the channel; forge: changes a message on its way out, by its name "hello" or "verdict".
     """
 
     def __init__(self):
@@ -91,11 +91,16 @@ class WalletStation:
 
     def call(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         """One call of the page."""
-        if operation == self.breaks or (operation, self.breaks, bool(self.received)) == ("write", "ticket", True):
+        if self.breaks == (self._part(given) if operation == "write" and self.received else operation):
             self._connected = False
         if operation not in ("scan", "connect", "disconnect", "events") and not self._connected:
             return {"error": "GATT Server is disconnected", "name": "NetworkError"}
         return getattr(self, f"_{operation}")(given) or {}
+
+    @staticmethod
+    def _part(given: dict) -> str:
+        """Which part of a PRESENT a write is."""
+        return "last frame" if int(given["value"][:2], 16) & 2 else "ticket"
 
     def _scan(self, given: dict) -> dict:
         assert given["uuid"] == SERVICE

@@ -93,9 +93,12 @@ export class Link {
     await this.#step(this.outbox.startNotifications());
   }
 
-  async send(message) {
-    for (const frame of split(message, FRAME_BYTES, this.#sent)) {
+  /** Sends a message; `beforeLast` is called when only its last frame is missing, without which it counts for nothing. */
+  async send(message, beforeLast = () => {}) {
+    const frames = split(message, FRAME_BYTES, this.#sent);
+    for (const frame of frames) {
       this.#sent++;
+      if (frame === frames.at(-1)) beforeLast();
       await this.#step(this.inbox.writeValueWithResponse(frame));
     }
   }

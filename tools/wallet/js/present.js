@@ -40,9 +40,7 @@ export async function present(device, { confirmed, ticket, claims, key, tell }) 
     const channel = hello.ephemeral ? await own.agree(hello) : null;
     const signature = await sign(key, { ...hello, evse, code, ticket, channel: channel?.binding });
     const message = presentMessage({ ticket, evse, signature, code });
-    const sealed = channel ? await channel.seal(message) : message;
-    sent = true;
-    await link.send(sealed);
+    await link.send(channel ? await channel.seal(message) : message, () => (sent = true));
     tell('waiting');
     const answer = await link.receive(VERDICT_MS);
     return { ...readVerdict(channel ? await channel.open(answer) : answer), encrypted: Boolean(channel) };
