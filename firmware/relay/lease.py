@@ -76,6 +76,9 @@ class Leases:
         ended, self._ended = self._ended, []
         return ended
 
+    def _off(self, evse_id):
+        raise NotImplementedError
+
     def stop(self, evse_id, cause):
         """Ends one session now; whether one ran. What became of it comes with the next `service`."""
         session = self._sessions.pop(evse_id, None)

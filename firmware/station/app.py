@@ -90,8 +90,9 @@ class App:
         )
         self._start("reader", self._tapping.run(), _READER_LIMIT_MS)
         self._start("tables", self._load_tables(trust), None)
-        if hasattr(self.relay, "run"):  # one that has a line to serve
-            self._start("relay", self.relay.run(), None)
+        serve = getattr(self.relay, "run", None)
+        if serve is not None:  # one that has a line to serve
+            self._start("relay", serve(), None)
         if not (field25519.NATIVE and sha512.NATIVE):
             print("crypto: no memory for native code, the plain code serves: signatures take seconds")
         print("ready:", site.reader_id, self._clock.state)

@@ -12,5 +12,7 @@ def steps(journal):
         if kind == GRANT and body[0] >> 5 == 5:  # a map
             found.add(sequence)
         elif kind in (VOID, END):
-            found.discard(cbor.loads(body).get(8))
+            closing = cbor.loads(body)
+            if isinstance(closing, dict):
+                found.discard(closing.get(8))
         yield found
