@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "fuzz"
-INSTRUMENTED = ("nfc", "present", "ticket", "trust")  # whose coverage guides
+INSTRUMENTED = ("nfc", "present", "relay", "ticket", "trust")  # whose coverage guides
 MILLION = 1_000_000
 LONGEST = 4200  # bytes: a little more than a ticket may have
 _DONE = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
