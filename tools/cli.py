@@ -10,6 +10,7 @@ import typer
 from tools import (
     bench,
     boards_command,
+    build_command,
     bundle,
     demo,
     deploy,
@@ -68,6 +69,7 @@ app.command(epilog=demo.EXAMPLES)(demo.demo)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.command(epilog=boards_command.EXAMPLES)(boards_command.boards)
 app.command(epilog=wallet_server.EXAMPLES)(wallet_server.wallet)
+app.command(epilog=build_command.EXAMPLES)(build_command.build)
 app.command("deploy", epilog=_DEPLOY)(deploy.deploy_command)
 app.command(epilog=provision.PROVISION_EXAMPLES)(provision.provision)
 app.command(epilog=provision.CLOCK_EXAMPLES)(provision.clock)

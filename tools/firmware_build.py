@@ -58,6 +58,9 @@ def build(board_name: str) -> dict[str, bytes]:
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         files.update(pool.map(compile_one, compiled))
+    for path in target.rglob("*.mpy"):
+        if path.relative_to(target) not in {name for _, name in compiled}:
+            path.unlink()  # of a source that is gone
     return files
 
 
