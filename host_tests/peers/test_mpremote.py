@@ -141,7 +141,7 @@ def test_deploy_goes_on_after_it_was_cut_off(board):
 
 
 def test_board_without_a_romfs_partition_gets_files(tmp_path):
-    with Board(World("real"), tmp_path / "flash.lfs", rom_blocks=0) as board:
+    with Board(World("real"), tmp_path / "flash.lfs", rom_blocks=0, heap="160wK") as board:
         board.power_on()
         files = deploy.build("VIRTUAL")
         assert set(deploy.deploy(board, "VIRTUAL")) == set(files)

@@ -59,10 +59,10 @@ def write_files(path: str | os.PathLike[str], files: Mapping[str, bytes | str], 
                 file.write(content.encode() if isinstance(content, str) else content)
 
 
-def read_files(path: str | os.PathLike[str]) -> dict[str, bytes]:
+def read_files(path: str | os.PathLike[str], blocks: int = FILE_BLOCKS) -> dict[str, bytes]:
     """Every file of an image by its path."""
     files = {}
-    with mounted(path) as fs:
+    with mounted(path, blocks) as fs:
         for folder, _, names in fs.walk("/"):
             for name in names:
                 full = str(Path(folder) / name)
