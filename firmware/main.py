@@ -82,10 +82,7 @@ class Ports:
         if not hasattr(pins, "RS485_TX"):
             return None
         options = {"parity": parity, "stop": stop, "tx": Pin(pins.RS485_TX), "rx": Pin(pins.RS485_RX), "rxbuf": 512}
-        try:
-            uart = machine.UART(2, baud, timeout=0, **options)
-        except ValueError:  # a chip of two, whose console is on USB
-            uart = machine.UART(0, baud, timeout=0, **options)
+        uart = machine.UART(pins.RS485_UART, baud, timeout=0, **options)
         return uart, Pin(pins.RS485_DE, Pin.OUT, value=0).value
 
     def inputs(self, prefix):
