@@ -5,6 +5,9 @@ and null; in preferred serialisation (section 4.1: shortest heads, definite leng
 among it floats, tags, duplicate keys, text that is not UTF-8, nesting over 8, anything after the item.
 """
 
+# What is being filled is a list or a dict, as `is_map` says.
+# pyright: reportAttributeAccessIssue=false, reportCallIssue=false, reportArgumentType=false
+
 from micropython import const
 
 from ticket import utf8
@@ -25,89 +28,125 @@ def loads(data, raw=False):
 
     `raw` gives text as bytes of (checked) UTF-8 and byte strings as bytearrays, since a str costs four times as much.
     """
-    texts = [] if raw else None
-    # Whoever reads on behind the end finds a byte that begins no item.
-    value, i = _item(data + b"\xff", 0, 1, texts)
-    if i != len(data):
+    size = len(data)
+    data += b"\xff"  # whoever reads on behind the end finds a byte that begins no item
+    texts = []
+    i = 0
+    # One loop and no recursion, since a call costs a board as much as ten items. `into` takes the next `left` items,
+    # under `key` if it is a map; `outer` are the containers around it.
+    outer = []
+    top = into = []
+    left, is_map, key = 1, False, 0
+    while True:
+        if not left:
+            if not outer:
+                break
+            into, left, is_map = outer.pop()
+            continue
+        left -= 1
+        if is_map:
+            key = data[i]
+            if key < 24:
+                i += 1
+            else:
+                key, i = _key(data, i, texts, raw)
+            if key in into:
+                raise Refused(MALFORMED, "duplicate member")
+        value = data[i]
+        i += 1
+        if value >= 24:
+            head = value
+            value &= 31
+            major = head >> 5
+            if value >= 24 and major <= _MAP:
+                if value == 24 and i < size and data[i] >= 24:
+                    value = data[i]
+                    i += 1
+                else:
+                    value, i = _argument(data, i, value)
+            if major == _TEXT or major == _BYTES:
+                start = i
+                i += value
+                if i > size:
+                    raise Refused(MALFORMED, "cbor cut short")
+                value = data[start:i]
+                if major == _TEXT:
+                    if raw:
+                        texts.append(value)
+                    else:
+                        value = _text(value)
+                elif raw:
+                    value = bytearray(value)
+            elif major == _ARRAY or major == _MAP:
+                if len(outer) >= _MAX_DEPTH:
+                    raise Refused(MALFORMED, "nesting")
+                items = {} if major == _MAP else []
+                if is_map:
+                    into[key] = items
+                else:
+                    into.append(items)
+                outer.append((into, left, is_map))
+                into, left, is_map = items, value, major == _MAP
+                continue
+            elif major == _NEGATIVE:
+                value = -1 - value
+            elif major > _MAP:
+                if head not in _SIMPLE:
+                    raise Refused(MALFORMED, "cbor tag or float")
+                value = _SIMPLE[head]
+        if is_map:
+            into[key] = value
+        else:
+            into.append(value)
+    if i != size:
         raise Refused(MALFORMED, "cbor end")
     # No character spans a NUL, so together they are UTF-8 exactly if each of them is.
     if texts and utf8.decode(b"\0".join(texts)) is None:
         raise Refused(MALFORMED, "utf-8")
-    return value
+    return top[0]
 
 
-def _item(data, i, depth, texts):
-    """The item at offset `i` -> (value, offset after it). `texts`, if given, takes text strings, unchecked."""
-    head = value = data[i]
+def byte_string(data, i):
+    """The byte string at offset `i` -> (bytes, offset after it). Raises Refused(MALFORMED)."""
+    head = data[i] if i < len(data) else 0
+    size = head & 31
     i += 1
-    if head < 24:
-        return value, i
+    if size >= 24 and head >> 5 == _BYTES:
+        size, i = _argument(data + b"\xff", i, size)
+    if head >> 5 != _BYTES or i + size > len(data):
+        raise Refused(MALFORMED, "no cbor bytes")
+    return data[i : i + size], i + size
+
+
+def _key(data, i, texts, raw):
+    """The member's name at offset `i` that is no small integer -> (name, offset after it)."""
+    head = data[i]
     major, value = head >> 5, head & 31
-    if value >= 24 and major <= _MAP:
-        value, i = _argument(data, i, value)
-    if major == _TEXT or major == _BYTES:
+    i += 1
+    if major == _TEXT or major <= _NEGATIVE:
+        if value >= 24:
+            value, i = _argument(data, i, value)
+        if major != _TEXT:
+            return (value if major == _UINT else -1 - value), i
         end = i + value
-        if end >= len(data):
-            raise Refused(MALFORMED, "cbor cut short")
-        value = data[i:end]
-        if texts is None:
-            if major == _TEXT:
-                value = utf8.decode(value)
-                if value is None:
-                    raise Refused(MALFORMED, "utf-8")
-        elif major == _TEXT:
+        if end < len(data):
+            value = data[i:end]
+            if not raw:
+                return _text(value), end
             texts.append(value)
-        else:
-            value = bytearray(value)
-        return value, end
-    if major == _UINT:
-        return value, i
-    if major == _NEGATIVE:
-        return -1 - value, i
-    if major > _MAP:
-        if head not in _SIMPLE:
-            raise Refused(MALFORMED, "cbor tag or float")
-        return _SIMPLE[head], i
-    if depth > _MAX_DEPTH:
-        raise Refused(MALFORMED, "nesting")
-    return (_array if major == _ARRAY else _map)(data, i, value, depth + 1, texts)
+            return value, end
+    raise Refused(MALFORMED, "cbor key")
 
 
-def _array(data, i, count, depth, texts):
-    items = []
-    while count:
-        value, i = _item(data, i, depth, texts)
-        items.append(value)
-        count -= 1
-    return items, i
-
-
-def _map(data, i, count, depth, texts):
-    members = {}
-    while count:
-        key = data[i]
-        if key < 24:
-            i += 1
-        else:
-            key, i = _item(data, i, depth, texts)
-            if type(key) is not int and type(key) is not (str if texts is None else bytes):
-                raise Refused(MALFORMED, "cbor key")
-        if key in members:
-            raise Refused(MALFORMED, "duplicate member")
-        value = data[i]
-        if value < 24:
-            members[key] = value
-            i += 1
-        else:
-            members[key], i = _item(data, i, depth, texts)
-        count -= 1
-    return members, i
+def _text(data):
+    text = utf8.decode(data)
+    if text is None:
+        raise Refused(MALFORMED, "utf-8")
+    return text
 
 
 def _argument(data, i, additional):
     """The 1, 2, 4 or 8 bytes of a head's argument; a value that a shorter head could hold is refused."""
-    if additional == 24 and data[i] >= 24 and i + 1 < len(data):
-        return data[i], i + 1
     if additional > 27:
         raise Refused(MALFORMED, "cbor indefinite")
     size = 1 << (additional - 24)

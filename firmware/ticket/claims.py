@@ -6,8 +6,11 @@ range, an empty list or an unknown word is BAD_CLAIM. The detail of either is th
 """
 
 import json
+from collections import namedtuple
 
-from ticket import b64url, scope, times, utf8
+from micropython import const
+
+from ticket import b64url, scope, span, times, utf8
 from ticket.verdict import BAD_CLAIM, MALFORMED, UNKNOWN_CLAIM, Refused
 
 MAX_INTEGER = 0x7FFFFFFF
@@ -26,16 +29,17 @@ _CURRENCY = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 # One function per kind of value: (value as parsed, whether the form is CWT, argument of the table) -> the claim's
-# value, or None where the value is bad. Texts come as bytes of checked UTF-8 and byte strings as bytearrays, names of
-# members as bytes. Types are compared exactly: to `isinstance`, True is an int on CPython.
+# value, or None where the value is bad; the commonest kinds are numbers, which `_judge` knows. Texts come as bytes of
+# checked UTF-8 and byte strings as bytearrays, names of members as bytes. Types are compared exactly: to `isinstance`,
+# True is an int on CPython. An object with other members than those known is bad here; `_refuse` tells it apart.
+_INTEGER = const(1)
+_IDS = const(2)
 
 
 def _id(value, cwt, _):
-    if cwt:
-        text = utf8.decode(bytes(value)) if type(value) is bytearray else None
-    else:
-        text = str(value, "utf-8") if type(value) is bytes else None
-    return text if text is not None and 1 <= len(value) <= 64 else None
+    if type(value) is not (bytearray if cwt else bytes) or not 1 <= len(value) <= 64:
+        return None
+    return utf8.decode(bytes(value)) if cwt else str(value, "utf-8")
 
 
 def _provider(value, cwt, _):
@@ -56,38 +60,25 @@ def _word(value, cwt, words):
     return word if word in words else None
 
 
-def _integer(value, cwt, _):
-    return value if type(value) is int and 0 <= value <= MAX_INTEGER else None
-
-
 def _each(values, cwt, kind_and_argument):
     if type(values) is not list or not values:
         return None
     kind, argument = kind_and_argument
-    found = []
-    for value in values:
-        value = kind(value, cwt, argument)
-        if value is None:
-            return None
-        found.append(value)
-    return found
-
-
-def _place(value, cwt, kind):
-    return scope.parse(kind, value) if type(value) is bytes else None
+    found = [kind(value, cwt, argument) for value in values]
+    return None if None in found else found
 
 
 def _driver_key(value, cwt, _):
     if type(value) is not dict:
         return None
     if cwt:
-        value = value.get(1)
-        if type(value) is not dict or not _exactly(value, 1, 1) or not _exactly(value, -1, 6):
+        value = value.get(1) if len(value) == 1 else None
+        if type(value) is not dict or len(value) != 3 or not _exactly(value, 1, 1) or not _exactly(value, -1, 6):
             return None
         key = value.get(-2)
         return bytes(key) if type(key) is bytearray and len(key) == 32 else None
     key = value.get(b"x")
-    if value.get(b"kty") != b"OKP" or value.get(b"crv") != b"Ed25519" or type(key) is not bytes:
+    if len(value) != 3 or value.get(b"kty") != b"OKP" or value.get(b"crv") != b"Ed25519" or type(key) is not bytes:
         return None
     key = b64url.decode(key)
     return key if key is not None and len(key) == 32 else None
@@ -98,11 +89,9 @@ def _exactly(members, name, wanted):
 
 
 def _price(value, cwt, _):
-    if cwt:
-        if type(value) is not list or len(value) != 2:
-            return None
+    if cwt and type(value) is list and len(value) == 2:
         amount, currency = value
-    elif type(value) is dict:
+    elif not cwt and type(value) is dict and len(value) == 2:
         amount, currency = value.get(b"amount"), value.get(b"currency")
     else:
         return None
@@ -112,21 +101,20 @@ def _price(value, cwt, _):
 def _texts(values, cwt, _):
     if type(values) is not list or not values:
         return None
-    found = []
     for value in values:
-        if type(value) is not dict or type(value.get(b"text")) is not bytes:
+        if type(value) is not dict or len(value) != 2 or type(value.get(b"text")) is not bytes:
             return None
         language = value.get(b"language")
         if type(language) is not bytes or not 1 <= len(language) <= 35 or language.strip(_LANGUAGE):
             return None
-        found.append({"language": str(language, "utf-8"), "text": str(value[b"text"], "utf-8")})
-    return found
+    return values
 
 
 def _url(value, cwt, _):
     if type(value) is not bytes or not (value.startswith(b"https://") or value.startswith(b"http://")):
         return None
-    return str(value, "utf-8") if min(value) > 0x20 and value.find(b"//") + 2 < len(value) else None
+    blank = b" " in value if span.printable(value, len(value)) else min(value) <= 0x20
+    return None if blank or value.find(b"//") + 2 == len(value) else value
 
 
 def _tariff(value, cwt, _):
@@ -151,18 +139,18 @@ TABLE = (
     (b"multiUsage", 16, True, _word, MULTI_USAGE),
     (b"validationMethod", 17, True, _word, VALIDATION_METHOD),
     (b"driverPublicKey", None, False, _driver_key, None),
-    (b"validOperators", 2, False, _each, (_place, scope.OPERATOR)),
-    (b"validChargingPools", 3, False, _each, (_place, scope.POOL)),
-    (b"validChargingStations", 4, False, _each, (_place, scope.STATION)),
-    (b"validEVSEIds", 5, False, _each, (_place, scope.EVSE)),
-    (b"invalidChargingPools", 6, False, _each, (_place, scope.POOL)),
-    (b"invalidChargingStations", 7, False, _each, (_place, scope.STATION)),
-    (b"invalidEVSEIds", 8, False, _each, (_place, scope.EVSE)),
+    (b"validOperators", 2, False, _IDS, scope.OPERATOR),
+    (b"validChargingPools", 3, False, _IDS, scope.POOL),
+    (b"validChargingStations", 4, False, _IDS, scope.STATION),
+    (b"validEVSEIds", 5, False, _IDS, scope.EVSE),
+    (b"invalidChargingPools", 6, False, _IDS, scope.POOL),
+    (b"invalidChargingStations", 7, False, _IDS, scope.STATION),
+    (b"invalidEVSEIds", 8, False, _IDS, scope.EVSE),
     (b"evseKind", 9, False, _word, EVSE_KIND),
-    (b"maxEnergy", 10, False, _integer, None),
-    (b"maxPower", 11, False, _integer, None),
-    (b"maxCurrent", 12, False, _integer, None),
-    (b"maxDuration", 13, False, _integer, None),
+    (b"maxEnergy", 10, False, _INTEGER, None),
+    (b"maxPower", 11, False, _INTEGER, None),
+    (b"maxCurrent", 12, False, _INTEGER, None),
+    (b"maxDuration", 13, False, _INTEGER, None),
     (b"maxPrice", 14, False, _price, None),
     (b"daysOfWeek", 15, False, _each, (_word, DAYS)),
     (b"smartChargingMode", 18, False, _word, SMART_CHARGING_MODE),
@@ -175,9 +163,16 @@ TABLE = (
     (b"customData", 24, False, _object, None),
 )
 CWT_CLAIMS = {1: b"providerId", 4: b"notAfter", 5: b"notBefore", 6: b"created", 7: b"id", 8: b"driverPublicKey"}
-_NAMES = {row[0] for row in TABLE}
-_BY_KEY = {row[1]: row[0] for row in TABLE if row[1] is not None}
+_KEY = b"driverPublicKey"
 _TEXT = (b"language", b"text")
+# The objects whose members are known, in the JSON form.
+_INSIDE = (
+    (_KEY, (b"kty", b"crv", b"x")),
+    (b"maxPrice", (b"amount", b"currency")),
+    (b"providerName", _TEXT),
+    (b"description", _TEXT),
+)
+_REGISTERED = {CWT_CLAIMS[claim]: claim for claim in CWT_CLAIMS}
 _LAST_S = times.LAST_MS // 1000
 
 
@@ -189,51 +184,57 @@ def _all_words():
 _WORDS = _all_words()
 
 
-class Claims:
-    """What a ticket says. Members that it leaves out are None.
-
-    Ids of operators and places, and `provider`, are as `scope.parse` gives them; `id` and `provider_id` are texts as
-    received. `tariffs` are tariff ids; `tariffs_json` is the member as JSON text (bytes), in the JWS form exactly as
-    received. `max_price` is (decimal text, currency); `driver_public_key` 32 bytes; `days_of_week` words.
-    """
-
-    def __init__(self, values, tariffs_json):
-        """`values` are the members' values in the order of the table."""
-        (
-            self.id,
-            self.provider,
-            self.created_ms,
-            self.not_before_ms,
-            self.not_after_ms,
-            self.multi_usage,
-            self.validation_method,
-            self.driver_public_key,
-            self.valid_operators,
-            self.valid_charging_pools,
-            self.valid_charging_stations,
-            self.valid_evse_ids,
-            self.invalid_charging_pools,
-            self.invalid_charging_stations,
-            self.invalid_evse_ids,
-            self.evse_kind,
-            self.max_energy_wh,
-            self.max_power_w,
-            self.max_current_a,
-            self.max_duration_min,
-            self.max_price,
-            self.days_of_week,
-            self.smart_charging_mode,
-            self.meter_value_signatures,
-            self.e2e_communication_security,
-            self.tariffs,
-            self.provider_name,
-            self.provider_url,
-            self.description,
-            self.custom_data,
-        ) = values
-        self.provider, provider_id = self.provider
-        self.provider_id = str(provider_id, "utf-8")
-        self.tariffs_json = tariffs_json
+# What a ticket says: a field for each row of the table, and two more. What it leaves out is None. A tuple, since on a
+# board an object costs ten times as much to make and to ask.
+#
+# Ids of operators and places, and `provider`, are as `scope.parse` gives them; `id` and `provider_id` are texts as
+# received. `tariffs` are tariff ids; `tariffs_json` is the member as JSON text (bytes), in the JWS form exactly as
+# received. `max_price` is (decimal text, currency); `driver_public_key` 32 bytes; `days_of_week` words.
+# `provider_name`, `provider_url`, `description` and `custom_data` are left as parsed, their texts bytes of UTF-8.
+Claims = namedtuple(
+    "Claims",
+    (
+        "id",
+        "provider",
+        "created_ms",
+        "not_before_ms",
+        "not_after_ms",
+        "multi_usage",
+        "validation_method",
+        "driver_public_key",
+        "valid_operators",
+        "valid_charging_pools",
+        "valid_charging_stations",
+        "valid_evse_ids",
+        "invalid_charging_pools",
+        "invalid_charging_stations",
+        "invalid_evse_ids",
+        "evse_kind",
+        "max_energy_wh",
+        "max_power_w",
+        "max_current_a",
+        "max_duration_min",
+        "max_price",
+        "days_of_week",
+        "smart_charging_mode",
+        "meter_value_signatures",
+        "e2e_communication_security",
+        "tariffs",
+        "provider_name",
+        "provider_url",
+        "description",
+        "custom_data",
+        "provider_id",
+        "tariffs_json",
+    ),
+)
+# Fields that are asked for below.
+_PROVIDER = const(1)
+_NOT_BEFORE = const(3)
+_NOT_AFTER = const(4)
+_DRIVER_KEY = const(7)
+_E2E_SECURITY = const(24)
+_TARIFFS = const(25)
 
 
 def decimal(text):
@@ -262,66 +263,98 @@ def from_json(members, tariffs_json):
     """A JSON ticket (strictjson.loads, raw) -> Claims. `tariffs_json` is the text of its `tariffs`, None without."""
     if type(members) is not dict:
         raise Refused(MALFORMED, "no object")
-    for name in members:
-        if name not in _NAMES:
-            raise Refused(UNKNOWN_CLAIM, str(name, "utf-8"))
-    _known_inside(members, b"driverPublicKey", (b"kty", b"crv", b"x"))
-    _known_inside(members, b"maxPrice", (b"amount", b"currency"))
-    _known_inside(members, b"providerName", _TEXT)
-    _known_inside(members, b"description", _TEXT)
-    return _judge(members, False, tariffs_json)
+    return _judge(members, None, tariffs_json)
 
 
 def from_cwt(registered):
     """A CWT claims set (cbor.loads, raw) -> Claims."""
     if type(registered) is not dict:
         raise Refused(MALFORMED, "no map")
-    members = {}
     private = registered.get(PRIVATE_CLAIM, {})
-    for names, found in ((CWT_CLAIMS, registered), (_BY_KEY, private if type(private) is dict else {})):
-        for key in found:
-            if key in names:
-                members[names[key]] = found[key]
-            elif key != PRIVATE_CLAIM or found is not registered:
-                raise Refused(UNKNOWN_CLAIM, str(key, "utf-8") if type(key) is bytes else str(key))
-    _known_inside(members, b"providerName", _TEXT)
-    _known_inside(members, b"description", _TEXT)
-    _known_inside(members, b"driverPublicKey", (1,))
-    if type(members.get(b"driverPublicKey")) is dict:
-        _known_inside(members[b"driverPublicKey"], 1, (1, -1, -2), b"driverPublicKey")
     if type(private) is not dict:
-        raise Refused(BAD_CLAIM, str(PRIVATE_CLAIM))
-    return _judge(members, True, None)
+        _refuse(registered, {}, str(PRIVATE_CLAIM))
+    return _judge(registered, private, None)
 
 
-def _known_inside(members, name, known, detail=None):
-    """Refuses members other than `known` in the object, or the objects of the list, that `members[name]` is, if any."""
-    value = members.get(name)
-    if value is None:
-        return
-    for item in value if type(value) is list else (value,):
-        if type(item) is dict:
-            for member in item:
-                if member not in known:
-                    raise Refused(UNKNOWN_CLAIM, str(detail or name, "utf-8"))
-
-
-def _judge(members, cwt, tariffs_json):
+def _judge(members, private, tariffs_json):
+    """`private` holds what the table has a key for, where the form is CWT, and is None where it is JSON."""
     values = []
-    for name, _, mandatory, kind, argument in TABLE:
-        value = None
-        if name in members:
-            value = kind(members[name], cwt, argument)
+    cwt = private is not None
+    unknown = len(members)
+    if cwt:
+        unknown += len(private) - (PRIVATE_CLAIM in members)
+    bad = None
+    type_of, integer, text = type, int, bytes  # a local costs a board a quarter of a builtin
+    for name, key, mandatory, kind, argument in TABLE:
+        given = members
+        if not cwt:
+            key = name
+        elif key is None:
+            key = _REGISTERED[name]
+        else:
+            given = private
+        if key in given:
+            unknown -= 1
+            value = given[key]
+            if kind == _INTEGER:
+                if type_of(value) is not integer or value < 0 or value > MAX_INTEGER:
+                    value = None
+            elif kind == _IDS:
+                ids = value if type_of(value) is list else ()
+                value = []
+                for one in ids:
+                    if type_of(one) is text:
+                        one = scope.parse(argument, one)
+                        if one:
+                            value.append(one)
+                if not value or len(value) != len(ids):
+                    value = None
+            else:
+                value = kind(value, cwt, argument)  # pyright: ignore[reportCallIssue]
             mandatory = True
-        if value is None and mandatory:
-            raise Refused(BAD_CLAIM, str(name, "utf-8"))
+        else:
+            value = None
+        if value is None and mandatory and bad is None:
+            bad = str(name, "utf-8")
         values.append(value)
-    claims = Claims(values, tariffs_json)
-    if claims.not_before_ms >= claims.not_after_ms:
+    if unknown or bad is not None:
+        _refuse(members, private, bad)
+    if values[_NOT_BEFORE] >= values[_NOT_AFTER]:
         raise Refused(BAD_CLAIM, "notAfter")
     # Ephemeral keys alone would be anybody's: without the driver's key there is nobody to agree with.
-    if claims.e2e_communication_security == E2E_SECURITY[1] and claims.driver_public_key is None:
+    if values[_E2E_SECURITY] == E2E_SECURITY[1] and values[_DRIVER_KEY] is None:
         raise Refused(BAD_CLAIM, "driverPublicKey")
-    if cwt and claims.tariffs:
-        claims.tariffs_json = json.dumps(claims.tariffs).encode()
-    return claims
+    if cwt and values[_TARIFFS]:
+        tariffs_json = json.dumps(values[_TARIFFS]).encode()
+    values[_PROVIDER], provider_id = values[_PROVIDER]
+    values.append(str(provider_id, "utf-8"))
+    values.append(tariffs_json)
+    return Claims(*values)
+
+
+def _refuse(members, private, bad):
+    """Says what is wrong: unknown members, those of objects too, come before the first bad one, `bad`."""
+    if private is None:
+        _known(members, {row[0] for row in TABLE})
+        inside = members
+    else:
+        _known(members, list(CWT_CLAIMS) + [PRIVATE_CLAIM])
+        keys = {row[1]: row[0] for row in TABLE if row[1] is not None}
+        _known(private, keys)
+        inside = {keys[key]: private[key] for key in private if keys[key] != b"maxPrice"}
+        inside[_KEY] = members.get(_REGISTERED[_KEY])
+    for name, known in _INSIDE:
+        value = inside.get(name)
+        if private is not None and name == _KEY and type(value) is dict:
+            _known(value, (1,), name)
+            value, known = value.get(1), (1, -1, -2)
+        for item in value if type(value) is list else (value,):
+            if type(item) is dict:
+                _known(item, known, name)
+    raise Refused(BAD_CLAIM, bad)
+
+
+def _known(members, known, detail=None):
+    for name in members:
+        if name not in known:
+            raise Refused(UNKNOWN_CLAIM, str(detail or (name if type(name) is bytes else str(name).encode()), "utf-8"))

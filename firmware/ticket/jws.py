@@ -1,10 +1,14 @@
 """JWS compact serialisation (RFC 7515 section 7.1) with Ed25519 (RFC 9864) or EdDSA (RFC 8037), and nothing else."""
 
+from micropython import const
+
 from ticket import b64url, strictjson
 from ticket.envelope import SIGNATURE_BYTES, Envelope
 from ticket.verdict import MALFORMED, UNSUPPORTED_ALGORITHM, Refused
 
 TICKET = "charging-ticket+jws"
+_LONGEST_HEADER = const(512)  # room for a kid of 64 characters, all of them escapes
+_MOST_COMMAS = const(32)  # two part the members, and a kid may hold some
 _ALGORITHMS = (b"Ed25519", b"EdDSA")
 
 
@@ -22,6 +26,9 @@ def read(token, typ, algorithms=_ALGORITHMS):
     signature = b64url.decode(token[second + 1 :])
     if header is None or payload is None or signature is None:
         raise Refused(MALFORMED, "base64url")
+    # Nobody has signed this yet: what is parsed of it is short, and so few items that they fit any heap.
+    if len(header) > _LONGEST_HEADER or header.count(b",") > _MOST_COMMAS:
+        raise Refused(MALFORMED, "header")
     kid = _kid(strictjson.loads(header, raw=True), typ, algorithms)
     # Other algorithms have signatures of other lengths, so the length is judged after the algorithm.
     if len(signature) != SIGNATURE_BYTES:

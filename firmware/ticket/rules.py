@@ -52,7 +52,7 @@ def check(claims, issuer, situation):
     for name in issuer.limits:
         if name not in limits:
             limits[name] = issuer.limits[name]
-    here = _Here(situation)
+    here = _here(situation)
     for reason, fails in RULES:
         detail = fails(claims, issuer, situation, limits, here)
         if detail is not None:
@@ -91,11 +91,22 @@ def _key(provider, ticket_id):
 class _Here:
     """The station's own ids, parsed; None where it has none."""
 
-    def __init__(self, situation):
-        self.operator = _parsed(scope.OPERATOR, situation.operator)
-        self.pool = _parsed(scope.POOL, situation.pool)
-        self.station = _parsed(scope.STATION, situation.station)
-        self.evse = _parsed(scope.EVSE, situation.evse)
+    def __init__(self, ids):
+        self.ids = ids
+        self.operator, self.pool, self.station, self.evse = [_parsed(kind, text) for kind, text in zip(_KINDS, ids)]
+
+
+_KINDS = (scope.OPERATOR, scope.POOL, scope.STATION, scope.EVSE)
+_last_here = None  # a reader has few EVSEs, mostly one
+
+
+def _here(situation):
+    global _last_here
+    ids = (situation.operator, situation.pool, situation.station, situation.evse)
+    if _last_here is None or _last_here.ids != ids:
+        _last_here = None
+        _last_here = _Here(ids)
+    return _last_here
 
 
 def _parsed(kind, text):

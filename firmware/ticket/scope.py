@@ -13,6 +13,8 @@ not transitive (`E12*3` = `E123` = `E1*23`, yet `E12*3` is not `E1*23`), so ids 
 
 from micropython import const
 
+from ticket import span
+
 # Kinds of id. A place's kind is the letter in its ids.
 OPERATOR = 1
 PROVIDER = 2
@@ -26,7 +28,6 @@ _STAR = const(0x2A)
 _MINUS = const(0x2D)
 _LETTER_A = const(0x41)  # digits come before it
 _LONGEST_SUFFIX = {POOL: 30, STATION: 50, EVSE: 30}
-_ALPHABET = b"0123456789EABCDFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def parse(kind, text):
@@ -37,7 +38,7 @@ def parse(kind, text):
     if type(text) is str:
         text = text.encode()
     size = len(text)
-    if not 5 <= size <= 60:
+    if size < 5 or size > 60:
         return None
     text = text.upper()  # of bytes: ASCII letters only
     at = 3 if text[2] == _STAR or (kind == _PROVIDER and text[2] == _MINUS) else 2
@@ -56,8 +57,7 @@ def parse(kind, text):
             return None
         if star >= 0 and text.find(b"*", end) >= 0:
             suffix = text[end + 1 :]
-    # `strip` leaves nothing exactly if every character is one of those given.
-    if plain[0] < _LETTER_A or plain[1] < _LETTER_A or plain.strip(_ALPHABET):
+    if plain[0] < _LETTER_A or plain[1] < _LETTER_A or not span.alphanumeric(plain, len(plain)):
         return None
     return plain, suffix
 

@@ -8,9 +8,13 @@ Python spends hundreds of instructions on a character, so the work goes by token
 which leaves strings at the odd places and the structure between them at the even ones.
 """
 
+# What is being filled is a list or a dict, as `is_object` says.
+# pyright: reportAttributeAccessIssue=false, reportCallIssue=false, reportArgumentType=false
+# pyright: reportIndexIssue=false, reportOperatorIssue=false
+
 from micropython import const
 
-from ticket import utf8
+from ticket import span, utf8
 from ticket.verdict import MALFORMED, Refused
 
 _MAX_DEPTH = const(8)
@@ -23,6 +27,13 @@ _OPEN_LIST = const(0x5B)
 _CLOSE_LIST = const(0x5D)
 _OPEN_OBJECT = const(0x7B)
 _CLOSE_OBJECT = const(0x7D)
+# What may come next. The order matters: values up to _FIRST_VALUE, names up to _FIRST_NAME.
+_VALUE = const(0)
+_FIRST_VALUE = const(1)  # or the end of a list
+_NAME = const(2)
+_FIRST_NAME = const(3)  # or the end of an object
+_COLON_DUE = const(4)
+_DONE = const(5)  # a comma or the end
 _SPACES = b" \t\r\n"
 _DELIMITERS = b" \t\r\n,:[]{}"
 _LITERALS = {b"true": True, b"false": False, b"null": None}
@@ -50,27 +61,100 @@ def loads(data, raw=False, kept=None):
     if given, is a dict by such names: for each member of the topmost object that it has and whose value is no string,
     its value becomes that member's text, the bytes as received.
     """
-    if not data or utf8.decode(data) is None:
+    clean = span.printable(data, len(data))
+    if not data or (not clean and utf8.decode(data) is None):
         raise Refused(MALFORMED, "utf-8")
     pieces = data.split(b'"')
     escapes = b"\\" in data
     if escapes and b'\\"' in data:
         pieces = _merged(pieces)
-    last = len(pieces) - 1  # odd where a string has no end: then nothing ends there
-    controls = min(data) < _SPACE
+    last = len(pieces) - 1
+    if last & 1:
+        raise Refused(MALFORMED, "json string")
     received = pieces
-    if not raw or escapes or controls:
-        pieces = _strings(pieces, escapes, controls, raw)
-    # Whoever reads on behind the end finds an empty string and then a byte that is no structure.
-    pieces += [b"" if raw else "", b"\0"]
-    value, i, at = _value(pieces, 0, 0, 1, kept)
-    if i != last or _space(pieces[i], at)[1] != len(pieces[i]):
+    if not raw or escapes or not clean:
+        pieces = _strings(pieces, escapes, not clean and min(data) < _SPACE, raw)
+    # One loop and no recursion, since a call costs a board as much as ten tokens. `into` takes the next value, under
+    # `name` if it is an object; `outer` are those around it.
+    outer = []
+    top = into = []
+    is_object, name, state = False, None, _VALUE
+    since = None  # where the text of a member of `kept` begins
+    i = 0
+    while True:
+        piece = pieces[i]
+        size = len(piece)
+        at = 0
+        while at < size:
+            byte = piece[at]
+            at += 1
+            if byte == _COLON:
+                if state != _COLON_DUE:
+                    raise Refused(MALFORMED, "json member")
+                state = _VALUE
+                if kept and name in kept and len(outer) == 1:
+                    since = (name, i, at)
+                continue
+            if byte == _COMMA or byte == _CLOSE_LIST or byte == _CLOSE_OBJECT:
+                if state != _DONE and (byte == _COMMA or state != (_FIRST_NAME if is_object else _FIRST_VALUE)):
+                    raise Refused(MALFORMED, "json item")
+                if not outer or (byte != _COMMA and is_object != (byte == _CLOSE_OBJECT)):
+                    raise Refused(MALFORMED, "json bracket")
+                if since and len(outer) == 1:
+                    if type(into[since[0]]) is not type(since[0]):
+                        kept[since[0]] = _between(received, since[1], since[2], i, at - 1)
+                    since = None
+                if byte == _COMMA:
+                    state = _NAME if is_object else _VALUE
+                else:
+                    into, is_object = outer.pop()
+                    state = _DONE
+                continue
+            if byte <= _SPACE and byte in _SPACES:
+                continue
+            if state > _FIRST_VALUE:
+                raise Refused(MALFORMED, "json value")
+            state = _DONE
+            if byte == _OPEN_LIST or byte == _OPEN_OBJECT:
+                if len(outer) >= _MAX_DEPTH:
+                    raise Refused(MALFORMED, "nesting")
+                value = [] if byte == _OPEN_LIST else {}
+                outer.append((into, is_object))
+                state = _FIRST_VALUE if byte == _OPEN_LIST else _FIRST_NAME
+            else:
+                start = at - 1
+                at = piece.find(b",", start)
+                if at < 0 or not piece[start:at].isdigit():
+                    at = start
+                    while at < size and piece[at] not in _DELIMITERS:
+                        at += 1
+                value = _scalar(piece[start:at])
+            if is_object:
+                into[name] = value
+            else:
+                into.append(value)
+            if state != _DONE:
+                into, is_object = value, state == _FIRST_NAME
+        if i == last:
+            break
+        value = pieces[i + 1]
+        i += 2
+        if state <= _FIRST_VALUE:
+            state = _DONE
+            if is_object:
+                into[name] = value
+            else:
+                into.append(value)
+        elif state <= _FIRST_NAME:
+            if value in into:
+                raise Refused(MALFORMED, "duplicate member")
+            name = value
+            state = _COLON_DUE
+        else:
+            raise Refused(MALFORMED, "json string")
+    if state != _DONE or outer:
         raise Refused(MALFORMED, "json end")
-    if kept:
-        for name in kept:
-            if kept[name] is not None:
-                kept[name] = _between(received, *kept[name])
-    return value
+    return top[0]
 
 
 def _strings(pieces, escapes, controls, raw):
@@ -91,106 +175,6 @@ def _between(pieces, i, at, end, end_at):
     wanted = pieces[i : end + 1]
     wanted[-1] = wanted[-1][:end_at]
     return b'"'.join(wanted)[at:].strip()
-
-
-# The position of the functions below is offset `at` of the structure `pieces[i]`, `i` even; they give it back advanced.
-# Where that piece is used up, the string `pieces[i + 1]` follows.
-
-
-def _space(piece, at):
-    """`at` after white space, and the byte there, 0 where the piece is used up -> (byte, at)"""
-    size = len(piece)
-    while at < size:
-        byte = piece[at]
-        if byte > _SPACE or byte not in _SPACES:
-            return byte, at
-        at += 1
-    return 0, at
-
-
-def _value(pieces, i, at, depth, kept=None):
-    """-> (value, i, at)"""
-    piece = pieces[i]
-    byte, at = _space(piece, at)
-    if at == len(piece):
-        return pieces[i + 1], i + 2, 0
-    if byte == _OPEN_OBJECT or byte == _OPEN_LIST:
-        if depth > _MAX_DEPTH:
-            raise Refused(MALFORMED, "nesting")
-        if byte == _OPEN_LIST:
-            return _list(pieces, i, at + 1, depth)
-        return _object(pieces, i, at + 1, depth, kept)
-    end = piece.find(b",", at)
-    token = piece[at:end]
-    if end < 0 or not token.isdigit():
-        end = at
-        while end < len(piece) and piece[end] not in _DELIMITERS:
-            end += 1
-        token = piece[at:end]
-    return _scalar(token), i, end
-
-
-def _object(pieces, i, at, depth, kept):
-    """-> (dict, i, at), from behind the opening bracket"""
-    members = {}
-    byte, at = _space(pieces[i], at)
-    if byte == _CLOSE_OBJECT:
-        return members, i, at + 1
-    while True:
-        if at != len(pieces[i]):
-            raise Refused(MALFORMED, "json member")
-        name = pieces[i + 1]
-        if name in members:
-            raise Refused(MALFORMED, "duplicate member")
-        i += 2
-        piece = pieces[i]
-        if piece == b":":  # what most members are: a string, and then the next one
-            members[name] = pieces[i + 1]
-            i += 2
-            piece = pieces[i]
-            if piece == b",":
-                at = 1
-                continue
-            at = 0
-        else:
-            byte, at = _space(piece, 0)
-            if byte != _COLON:
-                raise Refused(MALFORMED, "json member")
-            start, start_at = i, at + 1
-            members[name], i, at = _value(pieces, i, start_at, depth + 1)
-            piece = pieces[i]
-            if kept and name in kept:
-                kept[name] = (start, start_at, i, at)
-        byte, at = _space(piece, at)
-        if byte == _CLOSE_OBJECT:
-            return members, i, at + 1
-        if byte != _COMMA:
-            raise Refused(MALFORMED, "json object")
-        at += 1
-        if at != len(piece):
-            byte, at = _space(piece, at)
-
-
-def _list(pieces, i, at, depth):
-    """-> (list, i, at), from behind the opening bracket"""
-    items = []
-    byte, at = _space(pieces[i], at)
-    if byte == _CLOSE_LIST:
-        return items, i, at + 1
-    while True:
-        if at == len(pieces[i]):
-            items.append(pieces[i + 1])
-            i += 2
-            at = 0
-        else:
-            value, i, at = _value(pieces, i, at, depth + 1)
-            items.append(value)
-        byte, at = _space(pieces[i], at)
-        if byte == _CLOSE_LIST:
-            return items, i, at + 1
-        if byte != _COMMA:
-            raise Refused(MALFORMED, "json array")
-        at += 1
 
 
 def _merged(pieces):

@@ -42,6 +42,21 @@ def weekday(seconds):
     return (seconds // _DAY_S + 3) % 7  # 1970-01-01 was a Thursday
 
 
+_date, _date_s = b"", 0  # the last date that was read, as text and in seconds: a ticket's times share one or two
+
+
+def _date_seconds(text):
+    """`YYYY-MM-DD` as bytes -> seconds since 1970 at its beginning; None if it is not that."""
+    digits = text.replace(b"-", b"")
+    if text[4] != 0x2D or text[7] != 0x2D or len(digits) != 8 or not digits.isdigit():
+        return None
+    date = int(digits)
+    year, month, day = date // 10000, date // 100 % 100, date % 100
+    if year < 1970 or not 1 <= month <= 12 or not 1 <= day <= month_days(year, month):
+        return None
+    return days(year, month, day) * _DAY_S
+
+
 def parse(text):
     """`YYYY-MM-DDTHH:MM:SSZ`, or with `.mmm` before the Z, as str or bytes -> ms since 1970; None if it is not that."""
     if type(text) is str:
@@ -49,22 +64,36 @@ def parse(text):
     size = len(text)
     if size != 20 and size != 24:
         return None
-    if text[4] != 0x2D or text[7] != 0x2D or text[10] != 0x54 or text[13] != 0x3A or text[16] != 0x3A:  # --T::
+    # T::Z and the point
+    if (
+        text[10] != 0x54
+        or text[13] != 0x3A
+        or text[16] != 0x3A
+        or text[-1] != 0x5A
+        or (size == 24 and text[19] != 0x2E)
+    ):
         return None
-    if text[-1] != 0x5A or (size == 24 and text[19] != 0x2E):  # Z and the point
-        return None
-    digits = text[:-1].replace(b"-", b"").replace(b":", b"").replace(b"T", b"").replace(b".", b"")
     # Of digits alone: `int` would take signs, spaces and underscores. Fewer, if separators stood where digits should.
-    if len(digits) != (14 if size == 20 else 17) or not digits.isdigit():
+    digits = text[11:19].replace(b":", b"")
+    if len(digits) != 6 or not digits.isdigit():
         return None
-    date, clock, millis = int(digits[:8]), int(digits[8:14]), int(digits[14:] or b"0")
-    year, month, day = date // 10000, date // 100 % 100, date % 100
+    global _date, _date_s
+    date = text[:10]
+    if date != _date:
+        seconds = _date_seconds(date)
+        if seconds is None:
+            return None
+        _date, _date_s = date, seconds
+    clock, millis = int(digits), 0
     hour, minute, second = clock // 10000, clock // 100 % 100, clock % 100
-    if year < 1970 or not 1 <= month <= 12 or not 1 <= day <= month_days(year, month):
-        return None
     if hour > 23 or minute > 59 or second > 59:
         return None
-    return (days(year, month, day) * _DAY_S + hour * 3600 + minute * 60 + second) * 1000 + millis
+    if size == 24:
+        digits = text[20:23]
+        if not digits.isdigit():
+            return None
+        millis = int(digits)
+    return (_date_s + hour * 3600 + minute * 60 + second) * 1000 + millis
 
 
 def text(time_ms):

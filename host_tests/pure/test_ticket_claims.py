@@ -51,8 +51,9 @@ def test_a_full_ticket_is_read_from_both_forms():
         assert claims.meter_value_signatures == "Mandatory"
         assert claims.e2e_communication_security == "EphemeralKeyAgreement"
         assert claims.tariffs == ["T-1", "T-2"] and json.loads(claims.tariffs_json) == ["T-1", "T-2"]
-        assert claims.provider_name == FULL["providerName"] and claims.description == FULL["description"]
-        assert claims.provider_url == "https://provider.example/" and type(claims.custom_data) is dict
+        assert claims.provider_name == [{b"language": b"de", b"text": "Straßenstrom".encode()}]
+        assert claims.description == [{b"language": b"en", b"text": b"Day ticket"}]
+        assert claims.provider_url == b"https://provider.example/" and type(claims.custom_data) is dict
 
 
 def test_what_a_ticket_leaves_out_is_none():

@@ -95,6 +95,23 @@ def test_the_jws_header_has_three_members_and_no_other():
         assert why(compact(header, b"{}"))[0] == MALFORMED, header
 
 
+def test_the_unsigned_header_has_few_bytes_and_items():
+    kid = "k" * (512 - len('{"alg":"EdDSA","kid":"","typ":"charging-ticket+jws"}'))
+    header = '{"alg":"EdDSA","kid":"%s","typ":"charging-ticket+jws"}'
+    assert form.read(compact((header % kid).encode(), b"{}")).kid == kid
+    assert why(compact((header % (kid + "k")).encode(), b"{}")) == (MALFORMED, "header")
+    assert form.read(compact((header % ("," * 30)).encode(), b"{}")).kid == "," * 30
+    assert why(compact((header % ("," * 31)).encode(), b"{}")) == (MALFORMED, "header")
+    assert why(compact(b"[" * 512, b"{}")) == (MALFORMED, "nesting")
+    for header in (b"[" + b"0," * 100 + b"0]", b'{"alg":[' + b"0," * 40 + b"0]}"):
+        assert why(compact(header, b"{}")) == (MALFORMED, "header"), header
+    for size, found in ((250, ("", "")), (251, (MALFORMED, "header"))):
+        assert why(cose({1: -19, 4: b"k" * size}, b"\xa0")) == found
+    # outside of what is signed there are no items but three strings and an empty map
+    for outer in (b"\x84" * 100, b"\x84" + b"\x80" * 4000, b"\x84\x40\xa0\x9a\x00\x00\x0f\x00" + b"\x00" * 3840):
+        assert why(outer)[0] == MALFORMED, outer[:8]
+
+
 def test_other_algorithms_are_unsupported():
     for alg in ("none", "None", "", "HS256", "ES256", "RS256", "Ed448", "ed25519", "EDDSA", "EdDSA ", "ES512"):
         assert why(jws(MINIMAL, alg=alg)) == (UNSUPPORTED_ALGORITHM, alg), alg
