@@ -37,31 +37,15 @@ def mac(key, *parts):
     return outer.digest()
 
 
-class KeyPairs:
-    """The reader's ephemeral keys. One pair lies ready, made while nothing else is to do; each is given away once.
+def pair_steps(private):
+    """Generator over the work of making a key pair for one session: yields None between steps, (private, public) last.
 
-    random: () -> 32 bytes never given before; pause: async callable, called between pieces of the work.
+    private: 32 random bytes, never given before.
     """
-
-    def __init__(self, random, pause):
-        self._random = random
-        self._pause = pause
-        self._ready = None
-
-    async def prepare(self):
-        if self._ready is None:
-            self._ready = await self._make()
-
-    async def take(self):
-        """(private, public) for one session."""
-        pair, self._ready = self._ready, None
-        return pair or await self._make()
-
-    async def _make(self):
-        private, public = self._random(), None
-        for public in x25519.shared_steps(private, _BASE):
-            await self._pause()
-        return private, public
+    public = None
+    for public in x25519.shared_steps(private, _BASE):
+        yield
+    yield private, public
 
 
 def agree_steps(session, opening):

@@ -42,6 +42,7 @@ LIMITS = const(11)
 INFO = (b"\x00\x01\x02", b"")  # what a reader tells anybody who asks, before a HELLO
 HELLO = (b"\x00\x01\x02\x03", b"\x04")
 OPENING = (b"\x00\x08", b"")  # what the holder sends in clear before an encrypted PRESENT
+OPENING_BYTES = const(38)
 PRESENT = (b"\x00\x05", b"\x06\x07\x08\x09")
 VERDICT = (b"\x00\x0a", b"\x06\x0b")
 

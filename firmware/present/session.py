@@ -19,7 +19,7 @@ class TooLate(Exception):
 class Session:
     """reader_id, evse_ids: what HELLO says; random: () -> 32 bytes never given before; timing: `after` and `left` as in
     nfc/timing.py; code: what the station shows, "" where it shows none; pair: this session's key pair, made by
-    present.channel.KeyPairs, None where the site does not encrypt.
+    present.channel.pair_steps, None where the site does not encrypt.
 
     `hello` is the message to send, `deadline` the end of its nonce. Once `channel.agree_steps` has set `channel` the
     rest travels in records.

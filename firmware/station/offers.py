@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from present.channel import KeyPairs
+from present.channel import pair_steps
 from present.session import Session
 
 _LOOK_MS = const(50)
@@ -16,17 +16,22 @@ class Offers:
         self._evse_ids = evse_ids
         self._random = random
         self._timing = timing
-        self._pairs = KeyPairs(random, self._pause)
+        self._pair = None  # one lies ready; each is given away once
 
     async def session(self, code=""):
         """A new present.session.Session. code: what the station shows for this way of presenting."""
-        pair = await self._pairs.take()
+        pair, self._pair = self._pair, None
+        pair = pair or await self._make()
         return Session(self._site.reader_id, self._evse_ids, self._random, self._timing, code, pair)
 
     async def run(self):
         while True:
-            await self._pairs.prepare()
+            if self._pair is None:
+                self._pair = await self._make()
             await self._timing.sleep(_LOOK_MS)
 
-    async def _pause(self):
-        await self._timing.sleep(0)
+    async def _make(self):
+        pair = None
+        for pair in pair_steps(self._random()):
+            await self._timing.sleep(0)
+        return pair
