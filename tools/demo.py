@@ -83,7 +83,7 @@ def demo() -> int:
     with (
         tempfile.TemporaryDirectory(prefix="charging-ticket-") as name,
         Progress(*columns, console=Console(stderr=True), transient=True) as progress,
-        Station(Path(name) / "flash.img") as station,
+        Station(Path(name) / "flash.img", heap="104wK") as station,  # a phone's proof takes more than 96wK leave
     ):
         task = progress.add_task("making a site, deploying to the virtual board with mpremote")
         folder = Path(name) / "site"

@@ -167,7 +167,10 @@ def cards(site: Path) -> dict[str, Card]:
 
     def ticket(size: int, form: str, **claims) -> bytes:
         return of_size(
-            size, lambda length: mint({**base, **claims, "description": {"en": "x" * (1 + length)}}, key, form)
+            size,
+            lambda length: mint(
+                {**base, **claims, "description": [{"language": "en", "text": "x" * (1 + length)}]}, key, form
+            ),
         )
 
     personal = ticket(1300, "jws", driverPublicKey=public)
