@@ -24,6 +24,7 @@ _U32 = struct.Struct("<I")
 _I64 = struct.Struct("<q")
 _WRITE_US_PER_PAGE = 700  # typical page program and block erase of the flash on these modules
 _ERASE_US = 45_000
+_ENODEV = 19
 
 
 class Board:
@@ -69,6 +70,9 @@ class Board:
         self._sleep: Timer | None = None
         self._booted_us = 0
         self.pins.on_irq = lambda pin: self._run.pin_interrupt(pin) if self._run else None
+        # What the program asks of a Bluetooth radio, as (value, tail), and what ends with a run. radio.py sets both.
+        self.on_radio: Callable[[int, bytes], tuple[int, bytes]] = lambda operation, payload: (-_ENODEV, b"")
+        self.on_radio_off: Callable[[], None] = lambda: None
         world.boards.append(self)
 
     # The outside of the board
@@ -101,6 +105,11 @@ class Board:
     def type(self, data: bytes) -> None:
         """Types at the console without a pty; works with either pace."""
         self.terminal.type(data)
+
+    def radio_event(self, data: bytes) -> None:
+        """Something that the radio reports to the program."""
+        if self._run is not None:
+            self._run.radio_event(data)
 
     def uart(self, number: int) -> Uart:
         """UART 1 or 2: `connect` an End of a Wire to it."""
@@ -186,6 +195,7 @@ class Board:
         if run is None:
             return 0
         status = run.end()
+        self.on_radio_off()
         self.terminal.detach()
         return status
 
@@ -324,4 +334,5 @@ class Board:
         ord("k"): _on_keyboard,
         ord("I"): _on_i2c,
         ord("S"): _on_spi,
+        ord("b"): lambda self, operation, payload: self._answer(*self.on_radio(operation, payload)),
     }

@@ -17,7 +17,7 @@ _HEAD = struct.Struct("<HBBq")
 _ANSWER = struct.Struct("<HBBqq")
 _EVENT = struct.Struct("<BBH")
 _I64 = struct.Struct("<q")
-_EVENT_UART, _EVENT_PIN = 1, 2
+_EVENT_UART, _EVENT_PIN, _EVENT_RADIO = 1, 2, 3
 _INTERRUPT, _REAL = 1, 2
 _WAIT, _SETTLE = ord("w"), ord("s")
 _GRACE_S = 0.3  # how long an interrupted program may compute before it is interrupted by force
@@ -159,6 +159,10 @@ class Run:
 
     def pin_interrupt(self, pin: int) -> None:
         self._events.append(_EVENT.pack(_EVENT_PIN, pin, 0))
+        self.wake()
+
+    def radio_event(self, data: bytes) -> None:
+        self._events.append(_EVENT.pack(_EVENT_RADIO, 0, len(data)) + data)
         self.wake()
 
     def keyboard_interrupt(self) -> None:

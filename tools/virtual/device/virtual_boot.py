@@ -160,6 +160,7 @@ def reset(kind, ms=0):
 def run(fd, rom_address, namespace):
     """Called once, before anything else; returns when the REPL is due. `rom_address`: the ROMFS partition in memory."""
     import virtual_asyncio
+    import virtual_bluetooth
     import virtual_machine
     import virtual_select
     import virtual_time
@@ -174,6 +175,7 @@ def run(fd, rom_address, namespace):
     image = open(setup[28:].decode(), "rb")  # before the board's own files take the host's place
     _mount(Flash(image, 0, blocks))
     sys.modules["machine"] = virtual_machine
+    sys.modules["bluetooth"] = virtual_bluetooth
     sys.modules["os"] = _Os()
     sys.modules["vfs"] = _Vfs(Flash(image, blocks, rom_blocks))
     sys.modules["micropython"] = _Micropython()

@@ -19,6 +19,7 @@ _FOREVER = const(1 << 60)
 
 _EVENT_UART = const(1)
 _EVENT_PIN = const(2)
+_EVENT_RADIO = const(3)
 
 _file = None
 _head = bytearray(12)
@@ -32,6 +33,7 @@ _open = False  # a question is out and its answer not yet read
 _nonce = 0
 
 uarts = {}  # id: UART that takes received bytes
+radio = None  # takes what the radio reports
 pins = {}  # number: (handler, Pin)
 timers = []  # running Timers: .due_us, .fire()
 
@@ -146,6 +148,8 @@ def _dispatch(tail):
                 uart._receive(tail[i : i + length])
         elif kind == _EVENT_PIN and which in pins:
             call(*pins[which])
+        elif kind == _EVENT_RADIO and radio:
+            radio(tail[i : i + length])
         i += length
 
 
