@@ -12,14 +12,18 @@ from tools import (
     boards_command,
     build_command,
     bundle,
+    decommission,
     demo,
     deploy,
+    devices,
+    doctor,
     flash,
     fleet,
     init,
     inspection,
     issue,
     journal,
+    log,
     problem,
     provision,
     repair,
@@ -77,6 +81,10 @@ app.command(epilog=flash.EXAMPLES)(flash.flash)
 app.command("deploy", epilog=_DEPLOY)(deploy.deploy_command)
 app.command(epilog=provision.PROVISION_EXAMPLES)(provision.provision)
 app.command(epilog=provision.CLOCK_EXAMPLES)(provision.clock)
+app.command(epilog=devices.EXAMPLES)(devices.devices)
+app.command(epilog=log.EXAMPLES)(log.log)
+app.command(epilog=decommission.EXAMPLES)(decommission.decommission)
+app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=repair.EXAMPLES)(repair.repair)
 app.command(epilog=settle.EXAMPLES)(settle.settle)
 journal.app.command(epilog=fleet.EXAMPLES)(fleet.collect)

@@ -23,7 +23,7 @@ MAINTENANCE_FLAG = "/maintenance"
 CALL_LIMIT_S = 180
 
 # names of mpy-cross's -march by the number in sys.implementation._mpy (MicroPython, py/persistentcode.h)
-_ARCHITECTURES = (
+ARCHITECTURES = (
     "bytecode", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp", "xtensa", "xtensawin",
     "rv32imc", "rv64imc",
 )  # fmt: skip
@@ -248,7 +248,7 @@ def maintenance(port: Port, march: str | None = None, chip: str | None = None) -
 
 def begin_maintenance(port: Port, march: str | None = None, chip: str | None = None) -> bool:
     """The first half of `maintenance`, for what takes more than one command."""
-    number = -1 if march is None else _ARCHITECTURES.index(march)
+    number = -1 if march is None else ARCHITECTURES.index(march)
     code = f"""import sys, vfs
 there = getattr(sys.implementation, "_mpy", 0) >> 10 & 15
 machine = getattr(sys.implementation, "_machine", "").upper().replace("-", "").split(" WITH ")[-1]
@@ -273,7 +273,7 @@ print("romfs", hasattr(vfs, "rom_ioctl") and vfs.rom_ioctl(1) > 0)"""
 def _told(what: str, there: str, march: str | None, chip: str | None) -> str:
     if what == "chip":
         return f"the board's chip is an {there}, not an {chip}"
-    name = _ARCHITECTURES[int(there)] if int(there) < len(_ARCHITECTURES) else there
+    name = ARCHITECTURES[int(there)] if int(there) < len(ARCHITECTURES) else there
     return f"the board's native code is {name}, not {march}"
 
 

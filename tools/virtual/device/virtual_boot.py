@@ -89,6 +89,19 @@ class _Vfs:
         return getattr(vfs, name)
 
 
+class _Esp32:
+    """`esp32` with its partitions alone: the class, and the block devices that it finds, in one."""
+
+    TYPE_DATA = 1
+
+    def __init__(self, parts):
+        self.Partition = self
+        self._parts = parts
+
+    def find(self, type=1, subtype=255, label=None):
+        return [part for name, part in self._parts if label in (None, name) and part.blocks]
+
+
 class _Micropython:
     """`micropython` whose `kbd_intr` the console heeds."""
 
@@ -173,11 +186,13 @@ def run(fd, rom_address, namespace):
     virtual_machine._setup(cause, uid, reset)
     virtual_asyncio.install(virtual_time, virtual_select)
     image = open(setup[28:].decode(), "rb")  # before the board's own files take the host's place
-    _mount(Flash(image, 0, blocks))
+    files, rom = Flash(image, 0, blocks), Flash(image, blocks, rom_blocks)
+    _mount(files)
     sys.modules["machine"] = virtual_machine
     sys.modules["bluetooth"] = virtual_bluetooth
     sys.modules["os"] = _Os()
-    sys.modules["vfs"] = _Vfs(Flash(image, blocks, rom_blocks))
+    sys.modules["vfs"] = _Vfs(rom)
+    sys.modules["esp32"] = _Esp32((("vfs", files), ("romfs", rom)))
     sys.modules["micropython"] = _Micropython()
     sys.path[:] = ["", ".frozen", "/lib"]
     _mount_rom(rom_address, rom_blocks * _BLOCK)

@@ -1,0 +1,184 @@
+"""The commands of whoever builds and keeps a station: doctor, log, devices, decommission, on the virtual board."""
+
+import io
+import os
+import threading
+import time
+from contextlib import nullcontext
+
+import pytest
+from rich.console import Console
+
+from host_tests.board.conftest import Bench
+from host_tests.host.tools_cli import run
+from tools import decommission, deploy, devices, doctor, log
+from tools.port import execute
+from tools.problem import Problem
+from tools.site import Site
+from tools.virtual.board import Board
+from tools.virtual.station import Station
+
+HEALTHY = {
+    "heap": {"free": 150 << 10, "used": 10 << 10}, "version": "1.29.0", "machine": "x with ESP32", "mpy": 0x2B06,
+    "id": "00", "maintenance": False, "flash": {"same": True, "took_ms": 90, "free": 900 << 10, "size": 1000 << 10},
+    "rom": True, "native": True, "crashes": 0, "site": {"reader": "r", "bus": "hsu", "rtc": True}, "stores": [],
+    "clock": {"year": 2026, "battery": "runs"}, "nfc_hsu": "PN532 firmware 1.6", "nfc_i2c": "ChipError: silent",
+    "nfc_spi": "no pins",
+}  # fmt: skip
+
+
+def states(facts, starts=()):
+    return {one.about: one.state for one in doctor.judge(facts, list(starts)) if one.state != "well"}
+
+
+@pytest.mark.parametrize("bus", ["hsu", "i2c"])
+def test_the_doctor_says_on_which_bus_the_reader_chip_answers(provisioned, tmp_path, bus):
+    with Bench(provisioned, tmp_path / "flash.img", bus=bus) as bench:
+        bench.power_on()
+        facts = doctor.examine(bench.board)
+        findings = {one.about: one for one in doctor.judge(facts, doctor.last_starts(bench.board))}
+    assert {name: one.state for name, one in findings.items() if name not in ("PN532", "clock")} == dict.fromkeys(
+        ("MicroPython", "heap", "flash", "firmware", "native code", "site", "stores", "resets"), "well"
+    )
+    assert "START" in findings["resets"].said
+    if bus == "hsu":
+        assert findings["PN532"].said == "answers on hsu: PN532 firmware 1.6"
+    else:
+        assert findings["PN532"].said == "silent on hsu, and answers on i2c"
+        assert findings["PN532"].remedy.startswith('set its switches to HSU, or write bus = "i2c"')
+
+
+def test_an_empty_board_wants_to_be_deployed(tmp_path, monkeypatch, capsys):
+    with Station(tmp_path / "flash.img") as station:
+        station.board.power_on()
+        monkeypatch.setattr(deploy, "opened", lambda port: nullcontext(station.board))
+        answer = run(capsys, "doctor", "--port", "any")
+        assert answer.code == 1
+        assert "deploy" in answer.out
+        said = devices.ask(station.board)
+        assert said is not None
+        assert (said["reader"], devices.march(said)) == ("", "x64")
+
+
+@pytest.mark.parametrize(
+    ("change", "about", "state"),
+    [
+        ({"version": "1.24.1"}, "MicroPython", "bad"),
+        ({"heap": {"free": 30 << 10, "used": 60 << 10}}, "heap", "bad"),
+        ({"flash": {**HEALTHY["flash"], "same": False}}, "flash", "bad"),
+        ({"flash": {**HEALTHY["flash"], "took_ms": 4000}}, "flash", "look"),
+        ({"flash": {**HEALTHY["flash"], "free": 9 << 10}}, "flash", "look"),
+        ({"native": False}, "native code", "bad"),
+        ({"stores": ["ledger bucket 3"]}, "stores", "bad"),
+        ({"clock": {"year": 2000, "battery": "stopped"}}, "clock", "bad"),
+        ({"clock": {"year": 2000, "battery": "silent"}}, "clock", "bad"),
+        ({"nfc_hsu": "ChipError: silent"}, "PN532", "bad"),
+        ({"maintenance": True}, "maintenance", "bad"),
+        ({"crashes": 7}, "resets", "bad"),
+    ],
+)
+def test_what_is_wrong_is_found_and_has_a_remedy(change, about, state):
+    assert states(HEALTHY) == {}
+    assert states({**HEALTHY, **change}) == {about: state}
+    (found,) = [one for one in doctor.judge({**HEALTHY, **change}, []) if one.state != "well"]
+    assert found.remedy
+    assert states(HEALTHY, [("2026-11-22T12:00:00Z", "START WATCHDOG")]) == {"resets": "look"}
+
+
+def test_a_decommissioned_reader_has_no_byte_left(provisioned, tmp_path):
+    site = Site.load(provisioned.site)
+    with Bench(provisioned, tmp_path / "flash.img") as bench:
+        bench.power_on()
+        assert site.journal_key() in bench.image.read_bytes()
+        with pytest.raises(Problem, match=f"this is {site.reader}, not other: nothing was erased"):
+            decommission.wipe(bench.board, "other")
+        assert site.journal_key() in bench.image.read_bytes()
+        seen = []
+        told = decommission.wipe(bench.board, site.reader, lambda *step: seen.append(step))
+        assert "vfs (1792 KB), romfs (256 KB) was erased and read back blank" in told
+        assert len(seen) > 20
+        image = bench.image.read_bytes()
+        assert len(image.rstrip(b"\xff")) <= 2 * 4096  # the file system that the board has made since, empty
+        assert site.journal_key() not in image
+        assert execute(bench.board, "import os; print(os.listdir('/'))") == "[]\n"
+        with pytest.raises(Problem, match="no reader that was provisioned"):
+            decommission.wipe(bench.board, site.reader)
+
+
+def test_a_board_that_cannot_be_erased_is_told(provisioned, tmp_path, monkeypatch):
+    monkeypatch.setattr(decommission, "_WIPE", 'print("wiped vfs 448 3")\nprint("done")')
+    with Bench(provisioned, tmp_path / "flash.img") as bench:
+        bench.power_on()
+        with pytest.raises(Problem, match="3 blocks of vfs could not be erased"):
+            decommission.wipe(bench.board, Site.load(provisioned.site).reader)
+
+
+def test_the_log_follows_a_reader_without_disturbing_it(bench):
+    out = io.StringIO()
+    lines = log.Lines(Console(file=out, width=40))
+    bench.power_on()
+    log.follow_virtual(bench.board, lines.take, time.monotonic() + 1)
+    assert [line.split(" ", 1)[1] for line in out.getvalue().splitlines()][-1].startswith("ready: ")
+    assert "stopped" not in bench.board.console_log
+
+
+def test_the_log_of_a_serial_port_comes_in_whole_lines_and_shows_no_control_characters():
+    ours, theirs = os.openpty()
+    out = io.StringIO()
+
+    def talk():
+        for piece in (b"tap: GRA", b"NTED - 41 ms\r\n", b"bad \x1b[31m\xff\r\nhalf"):
+            time.sleep(0.15)
+            os.write(ours, piece)
+
+    talking = threading.Thread(target=talk)
+    talking.start()
+    log.follow(os.ttyname(theirs), log.Lines(Console(file=out, width=40)).take, time.monotonic() + 1)
+    talking.join()
+    os.close(ours)
+    os.close(theirs)
+    shown = [line.split(" ", 1)[1] for line in out.getvalue().splitlines()]
+    assert shown == ["tap: GRANTED - 41 ms", "bad \\x1b[31m\ufffd"]
+
+
+def test_devices_are_the_ports_with_usb_behind_them(monkeypatch, capsys):
+    class Port:
+        def __init__(self, device, product, vid):
+            self.device, self.product, self.description, self.vid = device, product, None, vid
+
+    found = [Port("/dev/b", "CP2102", 0x10C4), Port("/dev/ttyS0", None, None), Port("/dev/a", "USB JTAG", 0x303A)]
+    monkeypatch.setattr(devices.list_ports, "comports", lambda: found)
+    assert [one.path for one in devices.ports()] == ["/dev/a", "/dev/b"]
+    named = {"reader": "gate-7", "machine": "x with ESP32", "version": "1.29.0", "mpy": 10 << 10, "id": "24"}
+    monkeypatch.setattr(devices, "ask", lambda port: named if port == "/dev/b" else None)
+    out = run(capsys, "devices", "--json").out
+    assert '"port": "/dev/a"' in out
+    assert '"reader": "gate-7"' in out
+    assert devices.march(named) == "xtensawin"
+
+
+def test_a_deploy_that_is_interrupted_anywhere_is_finished_by_the_next(tmp_path, soak):
+    class Interrupted(Exception):
+        pass
+
+    from tools.firmware_build import FILES_ON_EVERY_BOARD, build
+    from tools.virtual.image import read_files
+    from tools.virtual.world import World
+
+    files = build("VIRTUAL")
+    with Board(World("real"), tmp_path / "flash.img", rom_blocks=0, heap="160wK") as board:
+        board.power_on()
+        for stop in range(1, len(files)) if soak else (1, 2, 40, len(files) - 1):
+
+            def progress(done, total, name, stop=stop):
+                if done == stop:
+                    raise Interrupted
+
+            with pytest.raises(Interrupted):
+                deploy.deploy(board, "VIRTUAL", progress)
+            assert "/maintenance" in read_files(board.flash.path)
+        assert deploy.deploy(board, "VIRTUAL")
+        there = read_files(board.flash.path)
+        assert {path: there[path] == content for path, content in files.items()} == dict.fromkeys(files, True)
+        assert set(FILES_ON_EVERY_BOARD) <= set(there)
+        assert "/maintenance" not in there
