@@ -1,10 +1,17 @@
 """Runs first after every reset: brings each output that can energise something to its safe level.
 
-Nothing before the pins may fail, so nothing else is imported. Without `pins.py` no pin is driven, and the
+Nothing before the pins may fail, so nothing else that could is imported. Without `pins.py` no pin is driven, and the
 pull-down resistor at the enable input of the controller keeps it off.
 """
 
+import sys
+
 from machine import Pin
+
+# What is frozen into the image comes first: else a file of its name would take its place in a hardened build.
+if ".frozen" in sys.path:
+    sys.path.remove(".frozen")
+    sys.path.insert(0, ".frozen")
 
 try:
     import pins

@@ -22,13 +22,12 @@ from tools.port import (
     maintenance,
     mpremote,
     opened,
-    program,
-    program_hash,
     pull,
     push,
     reset,
 )  # fmt: skip
 from tools.problem import Problem
+from tools.program import program, program_hash
 from tools.several import PortsOption, each, ports
 
 __all__ = [

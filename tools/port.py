@@ -6,13 +6,16 @@
 import hashlib
 import os
 import re
+import select
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import serial
 
 from tools.problem import Problem
 from tools.virtual.board import HARD_RESET, Board
@@ -21,6 +24,7 @@ from tools.virtual.world import Stalled, World
 VIRTUAL = Path(__file__).resolve().parent.parent / ".virtual"
 MAINTENANCE_FLAG = "/maintenance"
 CALL_LIMIT_S = 180
+_FREEING = 24  # pieces of 16 bytes, more than the longest answer of a host
 
 # names of mpy-cross's -march by the number in sys.implementation._mpy (MicroPython, py/persistentcode.h)
 ARCHITECTURES = (
@@ -92,49 +96,10 @@ def install(remove_stale):
 """
 
 
-# Says in one hash what program files a board has, and in another what its ROMFS partition holds.
-_PROGRAM = """
-import os, vfs, machine, binascii
-from hashlib import sha256
-def walk(folder, found):
-    for entry in list(os.ilistdir(folder or "/")):
-        path = folder + "/" + entry[0]
-        if path not in ("/lib", "/remote", "/rom", "/data", "/keys", "/incoming"):
-            if entry[1] & 0x4000:
-                walk(path, found)
-            elif path.endswith((".py", ".mpy")):
-                found.append(path)
-    return found
-def digest(path, part):
-    state = sha256()
-    try:
-        with open(path, "rb") as file:
-            while True:
-                n = file.readinto(part)
-                if not n:
-                    return state.digest()
-                state.update(memoryview(part)[:n])
-    except OSError:
-        return b""
-def program(data, rom_bytes):
-    whole, part, rom = sha256(), bytearray(4096), ""
-    machine.WDT(timeout=8000).feed()  # the station that was ended here may have armed it
-    if hasattr(vfs, "rom_ioctl") and vfs.rom_ioctl(1) > 0:
-        data, state = [], sha256()
-        for at in range(0, rom_bytes, 4096):
-            vfs.rom_ioctl(2, 0).readblocks(at // 4096, part)
-            state.update(memoryview(part)[:min(4096, rom_bytes - at)])
-        rom = binascii.hexlify(state.digest()).decode()
-    for path in sorted(walk("", data)):
-        whole.update(path.encode())
-        whole.update(digest(path, part))
-    if "maintenance" not in os.listdir("/"):
-        print("program", binascii.hexlify(whole.digest()).decode(), rom)
-"""
-
-
-def mpremote(port: Port, *arguments: str, on_line: Callable[[str], None] = lambda line: None) -> str:
-    """Runs the real mpremote on a board and returns what it printed; raises Problem if it fails."""
+def mpremote(
+    port: Port, *arguments: str, on_line: Callable[[str], None] = lambda line: None, limit_s: float = CALL_LIMIT_S
+) -> str:
+    """Runs the real mpremote on a board and returns what it printed; raises Problem if it fails or takes too long."""
     path = port.console if isinstance(port, Board) else port
     command = [sys.executable, "-m", "mpremote", "connect", path, *arguments]
     process = subprocess.Popen(
@@ -154,12 +119,14 @@ def mpremote(port: Port, *arguments: str, on_line: Callable[[str], None] = lambd
 
     try:
         if isinstance(port, Board):
-            _pump(port, process, take)
+            _pump(port, process, take, limit_s)
         else:
-            _follow(process, take)
+            _follow(process, take, limit_s)
     except BaseException:
         process.kill()
         process.wait()
+        with suppress(OSError, Stalled):
+            free(port)
         raise
     text = printed.decode(errors="replace").replace("\r\n", "\n")
     if process.returncode:
@@ -168,17 +135,39 @@ def mpremote(port: Port, *arguments: str, on_line: Callable[[str], None] = lambd
     return text
 
 
-def _follow(process: "subprocess.Popen[bytes]", take: Callable[[bytes], None]) -> None:
+def free(port: Port) -> None:
+    """Makes a board listen that lost its host in the middle of copying: it waits for it, deaf to one Ctrl-C.
+
+    mpremote's code on the board takes what comes for the host's answer, byte by byte, until that is whole or clearly
+    wrong; then it heeds Ctrl-C again.
+    """
+    if isinstance(port, Board):
+        if port.alive:
+            pace, port.world.pace = port.world.pace, "real"
+            for _ in range(_FREEING):
+                port.type(b"\x03" * 16)
+                port.world.run(0.02)
+            port.world.pace = pace
+        return
+    with serial.Serial(port, 115200, timeout=0.02, write_timeout=1) as line:
+        for _ in range(_FREEING):
+            line.write(b"\x03" * 16)
+            line.read(4096)
+
+
+def _follow(process: "subprocess.Popen[bytes]", take: Callable[[bytes], None], limit_s: float) -> None:
     assert process.stdout is not None
-    end = time.monotonic() + CALL_LIMIT_S
-    while data := os.read(process.stdout.fileno(), 4096):
+    end = time.monotonic() + limit_s
+    while select.select([process.stdout], [], [], max(0, end - time.monotonic()))[0]:
+        data = os.read(process.stdout.fileno(), 4096)
+        if not data:
+            process.wait()
+            return
         take(data)
-        if time.monotonic() > end:
-            raise Problem("the board takes too long to answer")
-    process.wait()
+    raise Problem("the board takes too long to answer")
 
 
-def _pump(board: Board, process: "subprocess.Popen[bytes]", take: Callable[[bytes], None]) -> None:
+def _pump(board: Board, process: "subprocess.Popen[bytes]", take: Callable[[bytes], None], limit_s: float) -> None:
     # The virtual board lives in this process: its world must go on, by the wall clock, while mpremote talks to it.
     world = board.world
     assert process.stdout is not None
@@ -196,7 +185,7 @@ def _pump(board: Board, process: "subprocess.Popen[bytes]", take: Callable[[byte
     pace, world.pace = world.pace, "real"
     world.add_reader(fd, read)
     try:
-        world.run_until(lambda: bool(ended) or not board.alive, wall_limit_s=CALL_LIMIT_S)
+        world.run_until(lambda: bool(ended) or not board.alive, wall_limit_s=limit_s)
         if not ended:
             raise Problem("the virtual board went dark")
     except Stalled as error:
@@ -211,6 +200,14 @@ def _pump(board: Board, process: "subprocess.Popen[bytes]", take: Callable[[byte
 def execute(port: Port, code: str) -> str:
     """Runs `code` on the board, whose program is ended for it, and returns what it printed."""
     return mpremote(port, "exec", code)
+
+
+def execute_and_reset(port: Port, code: str, limit_s: float = CALL_LIMIT_S) -> str:
+    """As `execute`, after which the board starts anew."""
+    resets = _resets(port)
+    printed = mpremote(port, "exec", code, "+", "reset", limit_s=limit_s)
+    _await_reset(port, resets)
+    return printed
 
 
 def reset(port: Port) -> None:
@@ -281,27 +278,6 @@ def end_maintenance(port: Port) -> None:
     resets = _resets(port)
     mpremote(port, "fs", "rm", f":{MAINTENANCE_FLAG}", "+", "reset")
     _await_reset(port, resets)
-
-
-def program(port: Port, data: Sequence[str], rom_bytes: int) -> tuple[str, str]:
-    """One hash of all program files that a board has, and that of the first `rom_bytes` of its ROMFS partition.
-
-    `data` are files that belong to the program too, where there is no such partition: the second hash is "" then. Both
-    are "" while the board is in maintenance. The program is ended for this, and begins anew.
-    """
-    resets = _resets(port)
-    said = mpremote(port, "exec", f"{_PROGRAM}\nprogram({list(data)!r}, {rom_bytes})", "+", "reset")
-    _await_reset(port, resets)
-    found = re.search(r"^program ([0-9a-f]{64}) ?([0-9a-f]*)$", said, re.M)
-    return (found[1], found[2]) if found else ("", "")
-
-
-def program_hash(files: Mapping[str, bytes]) -> str:
-    """What `program` says of a board that has these files."""
-    state = hashlib.sha256()
-    for path in sorted(files):
-        state.update(path.encode() + hashlib.sha256(files[path]).digest())
-    return state.hexdigest()
 
 
 def push(port: Port, files: Mapping[str, bytes], progress: Report = lambda done, total, name: None) -> list[str]:
