@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import gc
 
 from micropython import const
 
@@ -51,7 +50,10 @@ class App:
         await self._brake()
         try:
             site, ledger, random, trust = self._open()
-            self.relay = self._make_relay(site)
+            from station import relays
+
+            self.relay = relays.make(site, ports, self)
+            ports.unload("station", "relays")
             await self._check_journal()
             nfc = ports.nfc(site.bus)
             if nfc is None:
@@ -69,7 +71,7 @@ class App:
             ledger,
             self.journal,
             self.relay.enforces,
-            self._pause,
+            self.pause,
             accepts=self.relay.accepts,
             fault=lambda: self.relay.fault,
             busy=self.relay.busy,
@@ -130,31 +132,14 @@ class App:
     async def _check_journal(self):
         """Reads all of it once, since what rotted would else show only when it is collected."""
         for _ in self.journal.check():
-            self._check()
-            await self._pause()
+            self.check()
+            await self.pause()
         if self.journal.damage:
             raise NotReady("journal", 4, "; ".join(self.journal.damage))
-        await self._end_unended()
-
-    async def _end_unended(self):
-        """Ends in the journal what the last life could not: its outputs went off with it."""
         from station import unended
 
-        found = ()
-        for found in unended.steps(self.journal.store):
-            self._check()
-            await self._pause()
-        for session in sorted(found):
-            self._journal_end(session, "BROWN_OUT" if self._ports.reset_cause == "POWER_ON" else "RESTART")
+        await unended.end(self, "BROWN_OUT" if self._ports.reset_cause == "POWER_ON" else "RESTART")
         self._ports.unload("station", "unended")
-        gc.collect()
-
-    def _make_relay(self, site):
-        from station import relays
-
-        relay = relays.make(site, self._ports, self)
-        self._ports.unload("station", "relays")
-        return relay
 
     def _ready(self, site):
         """evse_id -> whether a vehicle waits there, as far as this board is told; None where there is no choice."""
@@ -177,7 +162,7 @@ class App:
         """Whether every part of the program is well, as for the watchdog."""
         return self._failure is None and self._beats.late() is None
 
-    def _check(self):
+    def check(self):
         if self._failure is not None:
             raise self._failure
         self._beats.service()
@@ -188,7 +173,7 @@ class App:
             print("restarted", self._supervisor.starts, "times in a row: waiting", left_ms, "ms")
             self._lights.background(indicator.FAULT)
         while left_ms > 0:
-            self._check()
+            self.check()
             await asyncio.sleep_ms(_LOOP_MS)
             left_ms -= _LOOP_MS
 
@@ -198,7 +183,7 @@ class App:
         self._lights.background(indicator.missing(missing.blinks))
         self._supervisor.healthy()
         while True:
-            self._check()
+            self.check()
             await asyncio.sleep_ms(_LOOP_MS)
 
     async def _load_tables(self, trust):
@@ -211,10 +196,10 @@ class App:
     async def _pump(self, steps):
         value = None
         for value in steps:
-            await self._pause()
+            await self.pause()
         return value
 
-    async def _pause(self):
+    async def pause(self):
         await asyncio.sleep_ms(0)
 
     async def _serve(self, ledger):
@@ -224,7 +209,7 @@ class App:
         healthy = False
         told, noted = "", None  # of the relay's fault
         while True:
-            self._check()
+            self.check()
             now = ports.ticks_ms()
             self._clock.service()
             if ports.ticks_diff(now, renewed) >= RENEW_MS:
@@ -279,9 +264,9 @@ class App:
 
     def _journal_ends(self):
         for ended in self.relay.service():
-            self._journal_end(ended.grant.session, ended.cause, ended.seconds, ended.energy_wh)
+            self.journal_end(ended.grant.session, ended.cause, ended.seconds, ended.energy_wh)
 
-    def _journal_end(self, session, cause, seconds=None, energy_wh=None):
+    def journal_end(self, session, cause, seconds=None, energy_wh=None):
         print(
             "end:",
             session,

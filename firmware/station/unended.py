@@ -1,5 +1,7 @@
 """What an earlier life could not end itself. Needed once at a start, then unloaded."""
 
+import gc
+
 from store.journal import END, GRANT, VOID
 from ticket import cbor
 
@@ -16,3 +18,14 @@ def steps(journal):
             if isinstance(closing, dict):
                 found.discard(closing.get(8))
         yield found
+
+
+async def end(app, cause):
+    """Ends them in the app's journal: their outputs went off with that life."""
+    found = ()
+    for found in steps(app.journal.store):
+        app.check()
+        await app.pause()
+    for session in sorted(found):
+        app.journal_end(session, cause)
+    gc.collect()
