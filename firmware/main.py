@@ -101,6 +101,7 @@ class Ports:
         sys.modules.pop(package + "." + name, None)
         if hasattr(sys.modules[package], name):
             delattr(sys.modules[package], name)
+        gc.collect()  # what is allocated next fills the holes
 
     def all_off(self):
         for output in self.relays:
