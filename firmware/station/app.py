@@ -14,8 +14,8 @@ from relay.grant import RENEW_MS
 from station import indicator, tables
 from station.beats import Beats
 from station.clock import SET, UNKNOWN
-from station.config import NotReady
 from station.decision import Decision
+from station.place import NotReady
 from station.supervisor import HEALTHY_AFTER_MS
 from station.tap import Tap
 from station.tapping import Tapping
@@ -107,6 +107,7 @@ class App:
         opened = opening.opened(self._ports)
         self._ports.unload("station", "opening")
         self._ports.unload("station", "stores")
+        self._ports.unload("station", "config")
         self._ports.unload("store", "boots")
         site, ledger, self.journal, random, self._clock, self._timekeeper, trust, taken = opened
         if taken not in (None, SAME):
