@@ -108,6 +108,8 @@ class App:
         self._ports.unload("station", "opening")
         self._ports.unload("station", "stores")
         self._ports.unload("station", "config")
+        for name in ("bundle", "issuers", "signed"):
+            self._ports.unload("trust", name)
         self._ports.unload("store", "boots")
         site, ledger, self.journal, random, self._clock, self._timekeeper, trust, taken = opened
         if taken not in (None, SAME):

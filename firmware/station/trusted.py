@@ -4,7 +4,6 @@ import os
 
 from store.files import Fault, Full
 from ticket.verdict import Refused
-from trust import bundle
 
 SLOT = "trust"
 _HORIZON_MS = 400 * 86_400_000  # how long after its making a bundle vouches for times, if it does not end before
@@ -32,6 +31,8 @@ class Trust:
         self._load()
 
     def _load(self):
+        from trust import bundle
+
         try:
             stored = self._slots.read(SLOT)
             if stored is not None:
@@ -50,6 +51,8 @@ class Trust:
 
         Returns "ACCEPTED" or why not (trust.bundle's words, or a reason code). Whoever brought it needs no trust.
         """
+        from trust import bundle
+
         try:
             if self._bundle is not None and self._slots.read(SLOT) == offered:
                 return SAME

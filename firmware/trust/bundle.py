@@ -6,8 +6,9 @@ Payload: `version` (1 to 2^31 - 1), `created`, `issuers`, and at will `notAfter`
 
 from crypto import ed25519
 from ticket import rules
-from ticket.verdict import BAD_CLAIM, UNKNOWN_ISSUER, Refused
+from ticket.verdict import BAD_CLAIM, Refused
 from trust import issuers, signed
+from trust.kept import Bundle
 
 # What `judge` says of a bundle that is offered.
 ACCEPTED = "ACCEPTED"
@@ -15,42 +16,6 @@ RETIRED_ROOT = "RETIRED_ROOT"  # signed by a root that the present bundle retire
 FORGETS_RETIRED_ROOT = "FORGETS_RETIRED_ROOT"  # would bring a retired root back
 OLD_VERSION = "OLD_VERSION"
 ENDED = "ENDED"
-
-
-class Bundle:
-    """What a bundle says. `issuers` by kid; `retired_roots` and `revoked_keys` sets of kids; `revoked_tickets` a set of
-    ticket keys (rules.ticket_key); `not_after_ms` None without an end; `root` the kid that signed it.
-    """
-
-    def __init__(self, root, values):
-        self.root = root
-        self.version = values["version"]
-        self.created_ms = values["created"]
-        self.not_after_ms = values["notAfter"]
-        self.issuers = {issuer.kid: issuer for issuer in values["issuers"]}
-        self.retired_roots = set(values["retiredRoots"] or ())
-        self.revoked_keys = set(values["revokedKeys"] or ())
-        self.revoked_tickets = set(values["revokedTickets"] or ())
-
-    def ended(self, now_ms):
-        """Whether the bundle's own end has come; at an unknown time (None) the rules of the clock decide, so not."""
-        return self.not_after_ms is not None and now_ms is not None and now_ms >= self.not_after_ms
-
-    def issuer(self, kid, now_ms, ignore_end=False):
-        """The Issuer of a ticket's `kid`, valid at `now_ms` (None: unknown time). Raises Refused(UNKNOWN_ISSUER).
-
-        `ignore_end`: the site has opted out of the bundle's own end.
-        """
-        if not ignore_end and self.ended(now_ms):
-            raise Refused(UNKNOWN_ISSUER, "bundle ended")
-        found = self.issuers.get(kid)
-        if found is None or not found.valid_at(now_ms):
-            raise Refused(UNKNOWN_ISSUER, kid)
-        return found
-
-    def revokes(self, kid, claims):
-        """Whether the issuer's key or the ticket is revoked."""
-        return kid in self.revoked_keys or rules.ledger_key(claims) in self.revoked_tickets
 
 
 def read(token, roots, verify=ed25519.verify):

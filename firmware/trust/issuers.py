@@ -4,35 +4,9 @@ from ticket import scope
 from ticket.claims import MAX_INTEGER, price
 from ticket.verdict import BAD_CLAIM, Refused
 from trust import signed
+from trust.kept import Issuer
 
 LIMITS = ("maxEnergy", "maxPower", "maxCurrent", "maxDuration")
-
-
-class Issuer:
-    """One key and its bounds.
-
-    `public_key` 32 bytes; `providers` the provider ids that it may sign for; valid from `not_before_ms` until before
-    `not_after_ms`; no ticket of it lives longer than `max_lifetime_s`; `places` ids of operators, pools, stations or
-    EVSEs that its tickets open, None for all; `limits` by their JSON names, `maxPrice` as (amount, currency); `table`
-    what makes checking its signatures faster, None without, set by whoever loads it.
-    """
-
-    def __init__(
-        self, kid, public_key, providers, not_before_ms, not_after_ms, max_lifetime_s, places=None, limits=None
-    ):
-        self.kid = kid
-        self.public_key = public_key
-        self.providers = providers
-        self.not_before_ms = not_before_ms
-        self.not_after_ms = not_after_ms
-        self.max_lifetime_s = max_lifetime_s
-        self.places = places
-        self.limits = limits or {}
-        self.table = None
-
-    def valid_at(self, now_ms):
-        """Whether the key is valid at a time; at an unknown time (None) the rules of the clock decide, so it is."""
-        return now_ms is None or self.not_before_ms <= now_ms < self.not_after_ms
 
 
 def parse(found):
