@@ -6,12 +6,12 @@ from relay.grant import LEASE_MS, Ended, RelayFault
 class Session:
     """A grant that runs. Times are ticks; `energy_wh` is what was metered so far, None where nobody knows."""
 
-    def __init__(self, grant, now, duration_ms):
+    def __init__(self, grant, now, duration_ms, energy_wh=None):
         self.grant = grant
         self.started = now
         self.renewed = now
         self.duration_ms = duration_ms
-        self.energy_wh = None
+        self.energy_wh = energy_wh
 
 
 class Leases:

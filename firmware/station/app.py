@@ -14,8 +14,8 @@ from relay.grant import RENEW_MS
 from station import indicator, tables
 from station.beats import Beats
 from station.clock import SET, UNKNOWN
+from station.config import NotReady
 from station.decision import Decision
-from station.place import NotReady
 from station.supervisor import HEALTHY_AFTER_MS
 from station.tap import Tap
 from station.tapping import Tapping
@@ -107,7 +107,6 @@ class App:
         opened = opening.opened(self._ports)
         self._ports.unload("station", "opening")
         self._ports.unload("station", "stores")
-        self._ports.unload("station", "config")
         for name in ("bundle", "issuers", "signed"):
             self._ports.unload("trust", name)
         self._ports.unload("store", "boots")

@@ -1,9 +1,9 @@
-"""The site's configuration as provisioning wrote it (`/site.json`), checked before it is believed; then unloaded."""
+"""The site's configuration as provisioning wrote it (`/site.json`), checked before it is believed."""
 
 import binascii
 
-from station.place import Evse, Place
 from ticket import scope
+from ticket.times import weekday
 
 # sessions are timed with a tick counter that wraps: differences beyond 6.2 days change their sign
 LONGEST_SESSION_MIN = 5 * 24 * 60
@@ -11,6 +11,20 @@ LONGEST_SESSION_MIN = 5 * 24 * 60
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text names the member."""
+
+
+class NotReady(Exception):
+    """Something that the station needs is missing or damaged; `blinks` tells which on the indicator."""
+
+    def __init__(self, what, blinks, detail):
+        super().__init__(what + ": " + detail)
+        self.blinks = blinks
+
+
+class Evse:
+    def __init__(self, id, kind):
+        self.id = id
+        self.kind = kind
 
 
 def _member(config, name, kind, default=None):
@@ -44,7 +58,7 @@ def _read_key(text):
         raise ConfigError("roots") from error
 
 
-class Site(Place):
+class Site:
     """Who and where this reader is, and what its operator chose. Raises ConfigError for anything missing or odd."""
 
     def __init__(self, config):
@@ -101,9 +115,11 @@ class Site(Place):
             raise ConfigError("offsets")
         return entry[0], entry[1]
 
-    def place(self):
-        """What of it is needed while the station serves, without what read it."""
-        made = Place()
-        for name, value in self.__dict__.items():
-            setattr(made, name, value)
-        return made
+    def weekday(self, unix_ms):
+        """Local day of the week at this place, Monday = 0; None when no offset is known for that time, as from the
+        last entry on, whose minutes are null: who knows what the law will be then."""
+        seconds, minutes = unix_ms // 1000, None
+        for from_s, offset_min in self.offsets:
+            if seconds >= from_s:
+                minutes = offset_min
+        return None if minutes is None else weekday(seconds + minutes * 60)

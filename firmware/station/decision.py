@@ -42,7 +42,7 @@ async def _never_answers(claims, evse_id):
 class Decision:
     """Judges presentations for one site.
 
-    site: station.place.Place; trust: station.trusted.Trust; clock: has `now() -> (unix_ms, state)` and `settled`;
+    site: station.config.Site; trust: station.trusted.Trust; clock: has `now() -> (unix_ms, state)` and `settled`;
     ledger, journal: of store; enforced: names of the limits that the relay side enforces;
     accepts: (evse_id, limits) -> bool, what the deliverer would refuse anyway is not recorded as a grant first;
     fault: () -> what is wrong with the relay side, "" if nothing;

@@ -2,7 +2,7 @@
 so that the app can unload it."""
 
 from station.clock import Clock, unix_ms
-from station.place import NotReady
+from station.config import NotReady
 from station.stores import SITE, TRUST_OFFER, Stores, load_site
 from station.trusted import NoTrust, Trust, take_file
 

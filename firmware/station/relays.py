@@ -1,6 +1,6 @@
 """Makes the deliverer that the site's config asks for. Only that one is loaded; this module is unloaded after it."""
 
-from station.place import NotReady
+from station.config import NotReady
 
 
 def make(site, ports, services):

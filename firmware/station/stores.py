@@ -6,9 +6,8 @@ A store that is missing or damaged is named and left alone: what is intact in it
 import json
 import os
 
-from station.config import ConfigError, Site
+from station.config import ConfigError, NotReady, Site
 from station.journal import DecisionJournal
-from station.place import NotReady
 from station.random import Random
 from store import journal as journal_store
 from store import ledger as ledger_store
@@ -26,7 +25,7 @@ def load_site(path):
     """The site's configuration. NotReady: no such file, not JSON, or a member that cannot be used."""
     try:
         with open(path) as file:
-            return Site(json.load(file)).place()
+            return Site(json.load(file))
     except OSError as error:
         raise NotReady("config", 1, "no " + path + ": provision this board") from error
     except ConfigError as error:
