@@ -45,10 +45,18 @@ TESTS = {
     "firmware/ticket/strictjson.py": (*TICKETS, HOST + "ticket_forms.py", MODEL),
     "firmware/trust/bundle.py": (PURE + "trust.py", MODEL),
     "firmware/trust/issuers.py": (PURE + "trust.py", MODEL),
+    "firmware/trust/kept.py": (PURE + "trust.py", MODEL),
     "firmware/trust/signed.py": (PURE + "trust.py", MODEL),
 }
 # Conditions are taken apart only where a decision is made: parsers have many that are two sides of one thing.
-TAKEN_APART = (RULES, DECISION, CLAIMS, "firmware/trust/bundle.py", "firmware/trust/issuers.py")
+TAKEN_APART = (
+    RULES,
+    DECISION,
+    CLAIMS,
+    "firmware/trust/bundle.py",
+    "firmware/trust/issuers.py",
+    "firmware/trust/kept.py",
+)
 
 
 @dataclass
