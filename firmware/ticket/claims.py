@@ -184,13 +184,14 @@ def _all_words():
 _WORDS = _all_words()
 
 
-# What a ticket says: a field for each row of the table, and two more. What it leaves out is None. A tuple, since on a
-# board an object costs ten times as much to make and to ask.
+# What a ticket says: a field for each row of the table up to `tariffs`, and two more. What it leaves out is None. A
+# tuple, since on a board an object costs ten times as much to make and to ask.
 #
 # Ids of operators and places, and `provider`, are as `scope.parse` gives them; `id` and `provider_id` are texts as
 # received. `tariffs` are tariff ids; `tariffs_json` is the member as JSON text (bytes), in the JWS form exactly as
 # received. `max_price` is (decimal text, currency); `driver_public_key` 32 bytes; `days_of_week` words.
-# `provider_name`, `provider_url`, `description` and `custom_data` are left as parsed, their texts bytes of UTF-8.
+# What is only shown (`providerName`, `providerURL`, `description`) and `customData` have been checked and are not kept,
+# since they can be long and there is nothing here to show them on.
 Claims = namedtuple(
     "Claims",
     (
@@ -220,10 +221,6 @@ Claims = namedtuple(
         "meter_value_signatures",
         "e2e_communication_security",
         "tariffs",
-        "provider_name",
-        "provider_url",
-        "description",
-        "custom_data",
         "provider_id",
         "tariffs_json",
     ),
@@ -327,8 +324,7 @@ def _judge(members, private, tariffs_json):
     if cwt and values[_TARIFFS]:
         tariffs_json = json.dumps(values[_TARIFFS]).encode()
     values[_PROVIDER], provider_id = values[_PROVIDER]
-    values.append(str(provider_id, "utf-8"))
-    values.append(tariffs_json)
+    values[_TARIFFS + 1 :] = [str(provider_id, "utf-8"), tariffs_json]
     return Claims(*values)
 
 

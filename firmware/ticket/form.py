@@ -27,7 +27,10 @@ def claims(envelope):
 
     Raises Refused: MALFORMED, UNKNOWN_CLAIM, BAD_CLAIM.
     """
+    payload, envelope.payload = envelope.payload, None  # a long ticket fills a small heap quickly
     if envelope.form == "cwt":
-        return from_cwt(cbor.loads(envelope.payload, raw=True))
+        return from_cwt(cbor.loads(payload, raw=True))
     kept = {b"tariffs": None}
-    return from_json(strictjson.loads(envelope.payload, raw=True, kept=kept), kept[b"tariffs"])
+    members = strictjson.loads(payload, raw=True, kept=kept)
+    payload = None
+    return from_json(members, kept[b"tariffs"])

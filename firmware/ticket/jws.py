@@ -18,12 +18,14 @@ def read(token, typ, algorithms=_ALGORITHMS):
     `algorithms` are those taken, as bytes. The payload is decoded from base64url but not parsed. The caller bounds the
     length of `token`.
     """
-    if token.count(b".") != 2:
-        raise Refused(MALFORMED, "jws")
     first, second = token.find(b"."), token.rfind(b".")
-    header = b64url.decode(token[:first])
-    payload = b64url.decode(token[first + 1 : second])
-    signature = b64url.decode(token[second + 1 :])
+    if first == second:
+        raise Refused(MALFORMED, "jws")
+    # a third one would stand in the payload, and is no base64url
+    view = memoryview(token)
+    header = b64url.decode(view[:first])
+    payload = b64url.decode(view[first + 1 : second])
+    signature = b64url.decode(view[second + 1 :])
     if header is None or payload is None or signature is None:
         raise Refused(MALFORMED, "base64url")
     # Nobody has signed this yet: what is parsed of it is short, and so few items that they fit any heap.
@@ -33,8 +35,7 @@ def read(token, typ, algorithms=_ALGORITHMS):
     # Other algorithms have signatures of other lengths, so the length is judged after the algorithm.
     if len(signature) != SIGNATURE_BYTES:
         raise Refused(MALFORMED, "signature")
-    # in place: a long ticket fills a small heap quickly
-    return Envelope("jws", kid, memoryview(token)[:second], signature, payload)
+    return Envelope("jws", kid, view[:second], signature, payload)
 
 
 def _kid(header, typ, algorithms):

@@ -19,6 +19,66 @@ def printable(data: ptr8, size: int) -> bool:
     return True
 
 
+# The value of each ASCII character in base64url, 255 of those that are none.
+_VALUES = (
+    b"\xff" * 45 + b"\x3e\xff\xff" + bytes(range(52, 62)) + b"\xff" * 7 + bytes(range(26)) + b"\xff\xff\xff\xff\x3f\xff"
+    + bytes(range(26, 52)) + b"\xff" * 5
+)  # fmt: skip
+
+
+def base64url(text, size, out):
+    if size % 4 == 1 or not _quads(text, size, out, _VALUES):
+        return False
+    if size % 4:
+        return _last(text, size, out, _VALUES)
+    return True
+
+
+@micropython.viper
+def _quads(text: ptr8, size: int, out: ptr8, values: ptr8) -> bool:
+    at = 0
+    i = 3
+    while i < size:
+        a = text[i - 3]
+        b = text[i - 2]
+        c = text[i - 1]
+        d = text[i]
+        if a | b | c | d > 0x7F:
+            return False
+        a = values[a]
+        b = values[b]
+        c = values[c]
+        d = values[d]
+        if a | b | c | d > 0x3F:
+            return False
+        out[at] = a << 2 | b >> 4
+        out[at + 1] = b << 4 | c >> 2
+        out[at + 2] = c << 6 | d
+        at += 3
+        i += 4
+    return True
+
+
+@micropython.viper
+def _last(text: ptr8, size: int, out: ptr8, values: ptr8) -> bool:
+    """The two or three characters after the quads: their spare bits are zero."""
+    i = size & 0xFFFC
+    at = (i >> 2) * 3
+    bits = 0
+    while i < size:
+        c = text[i]
+        if c > 0x7F or values[c] > 0x3F:
+            return False
+        bits = bits << 6 | values[c]
+        i += 1
+    if size & 3 == 2:
+        out[at] = bits >> 4
+        return bits & 15 == 0
+    out[at] = bits >> 10
+    out[at + 1] = bits >> 2
+    return bits & 3 == 0
+
+
 @micropython.viper
 def alphanumeric(data: ptr8, size: int) -> bool:
     i = 0

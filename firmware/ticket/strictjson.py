@@ -64,6 +64,7 @@ def loads(data, raw=False, kept=None):
     clean = span.printable(data, len(data))
     if not data or (not clean and utf8.decode(data) is None):
         raise Refused(MALFORMED, "utf-8")
+    controls = not clean and min(data) < _SPACE
     pieces = data.split(b'"')
     escapes = b"\\" in data
     if escapes and b'\\"' in data:
@@ -72,8 +73,9 @@ def loads(data, raw=False, kept=None):
     if last & 1:
         raise Refused(MALFORMED, "json string")
     received = pieces
+    data = None  # a long ticket fills a small heap quickly
     if not raw or escapes or not clean:
-        pieces = _strings(pieces, escapes, not clean and min(data) < _SPACE, raw)
+        pieces = _strings(pieces, escapes, controls, raw)
     # One loop and no recursion, since a call costs a board as much as ten tokens. `into` takes the next value, under
     # `name` if it is an object; `outer` are those around it.
     outer = []

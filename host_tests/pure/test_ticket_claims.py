@@ -51,16 +51,13 @@ def test_a_full_ticket_is_read_from_both_forms():
         assert claims.meter_value_signatures == "Mandatory"
         assert claims.e2e_communication_security == "EphemeralKeyAgreement"
         assert claims.tariffs == ["T-1", "T-2"] and json.loads(claims.tariffs_json) == ["T-1", "T-2"]
-        assert claims.provider_name == [{b"language": b"de", b"text": "Straßenstrom".encode()}]
-        assert claims.description == [{b"language": b"en", b"text": b"Day ticket"}]
-        assert claims.provider_url == b"https://provider.example/" and type(claims.custom_data) is dict
 
 
 def test_what_a_ticket_leaves_out_is_none():
     for ticket in (jws(MINIMAL), cwt(claims_set(MINIMAL))):
         claims = read(ticket)
         names = ("driver_public_key", "valid_operators", "valid_evse_ids", "evse_kind", "max_energy_wh", "max_price")
-        names += ("days_of_week", "tariffs", "tariffs_json", "custom_data", "e2e_communication_security")
+        names += ("days_of_week", "tariffs", "tariffs_json", "e2e_communication_security")
         for name in names:
             assert getattr(claims, name) is None, name
 
