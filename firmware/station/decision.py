@@ -3,6 +3,7 @@
 The reasons and their order are those of the design, section 5; the first check that fails gives the one reason.
 """
 
+import gc
 import hashlib
 
 from crypto import ed25519
@@ -27,7 +28,7 @@ class Verdict:
         self.claims = self.issuer = self.key = self.evse_id = self.online = self.session = None
         self.holder = "passive"
         self.stops = None  # the EVSE whose session this ticket's second tap ends
-        self.first_use = self.holds_evse = self.holds_key = False
+        self.unused = self.first_use = self.holds_evse = self.holds_key = False
         self.limits = {}
 
     @property
@@ -90,7 +91,8 @@ class Decision:
     async def decide(self, presentation):
         """The verdict, recorded: a grant is in the ledger and the journal when this returns, a refusal in the journal.
 
-        Any exception but Refused is a fault of ours and is the caller's: the relay stays off.
+        Running out of memory is INTERNAL_FAULT, and leaves the ticket unused. Any exception but that and Refused is a
+        fault of ours and is the caller's: the relay stays off.
         """
         verdict = Verdict(reason.INTERNAL_FAULT)
         try:
@@ -102,6 +104,11 @@ class Decision:
             verdict.detail = refusal.detail
             if verdict.stops is None:  # the end of a session is journaled as such
                 self._note_refusal(verdict)
+        except MemoryError:
+            gc.collect()
+            if verdict.session is None:
+                self._forget(verdict)
+            self._note_no_memory(verdict)
         finally:
             if verdict.holds_evse:
                 self._evses_held.discard(verdict.evse_id)
@@ -232,6 +239,7 @@ class Decision:
                     self.ledger.expire(now_s)
                 if self.ledger.live >= self.ledger.limit:
                     raise Refused(reason.LEDGER_FULL)
+                verdict.unused = True
                 return False
         except (Fault, Full) as fault:
             raise Refused(reason.STORE_FAULT, str(fault)) from fault
@@ -274,6 +282,7 @@ class Decision:
             raise Refused(reason.RELAY_FAULT, self.fault() or verdict.evse_id)
         try:
             if claims.multi_usage != "Allowed":
+                verdict.first_use = verdict.unused  # so that it is taken back if memory runs out in there
                 until_s = -(-claims.not_after_ms // 1000)
                 verdict.first_use = self.ledger.add(
                     verdict.key, until_s, evse_digest(verdict.evse_id), self._trusted_now_s(claims)
@@ -304,6 +313,16 @@ class Decision:
             self.journal.void(self._stamp(), verdict.session, why)
         except (Full, Fault) as error:
             verdict.detail = "not journaled: " + str(error)
+
+    def no_memory(self):
+        """The verdict, recorded, where memory ran out before there was anything to decide on."""
+        verdict = Verdict(reason.INTERNAL_FAULT)
+        self._note_no_memory(verdict)
+        return verdict
+
+    def _note_no_memory(self, verdict):
+        verdict.detail = "NO_MEMORY"
+        self._note_refusal(verdict)
 
     def _note_refusal(self, verdict):
         try:

@@ -40,6 +40,12 @@ class Tap:
         self._report(verdict, self._ticks_diff(self._ticks_ms(), started_ticks))
         return verdict
 
+    def no_memory(self, started_ticks):
+        """Memory ran out before there was a ticket: refused, recorded, shown and reported all the same."""
+        verdict = self._decision.no_memory()
+        self._lights.once(indicator.refused(verdict.reason))
+        self._report(verdict, self._ticks_diff(self._ticks_ms(), started_ticks))
+
     async def _deliver(self, verdict):
         claims = verdict.claims
         grant = Grant(

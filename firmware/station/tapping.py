@@ -9,7 +9,6 @@ from nfc.reader import Reader
 from present.presentation import Presentation
 from station import indicator
 from ticket.form import MAX_BYTES
-from ticket.verdict import INTERNAL_FAULT
 
 
 def _bus(name, timing, port, *lines):
@@ -48,22 +47,21 @@ class Tapping:
     async def run(self):
         while True:
             self._beat()
+            started = self._ticks_ms()
             try:
-                found = await self._tap_once()
+                found = await self._tap_once(started)
             except MemoryError:
                 # a card must not be able to reset the reader; whatever was granted by then is on record and runs
                 gc.collect()
-                self._lights.once(indicator.refused(INTERNAL_FAULT))
-                self._report_no_ticket("NO_MEMORY")
+                self._tap.no_memory(started)
                 found = True
             if found:
                 await self._until_removed()
             else:
                 await self._sleep(self._poll_ms)
 
-    async def _tap_once(self):
+    async def _tap_once(self, started):
         """Looks for a card and judges it; whether there was one."""
-        started = self._ticks_ms()
         found = await self._reader.read()
         if found is not None:
             await self._judge(found, started)
