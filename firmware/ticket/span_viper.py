@@ -27,10 +27,16 @@ _VALUES = (
 
 
 def base64url(text, size, out):
-    if size % 4 == 1 or not _quads(text, size, out, _VALUES):
+    rest = size & 3
+    if rest == 1 or not _quads(text, size, out, _VALUES):
         return False
-    if size % 4:
-        return _last(text, size, out, _VALUES)
+    if rest:
+        # Filled up with zero bits to four characters: what they give beyond `out` are the spare bits.
+        last = bytearray(3)
+        if not _quads(bytes(text[size - rest :]) + b"AA"[rest - 2 :], 4, last, _VALUES):
+            return False
+        out[1 - rest :] = last[: rest - 1]
+        return last[2] == 0 and (rest == 3 or last[1] == 0)
     return True
 
 
@@ -57,26 +63,6 @@ def _quads(text: ptr8, size: int, out: ptr8, values: ptr8) -> bool:
         at += 3
         i += 4
     return True
-
-
-@micropython.viper
-def _last(text: ptr8, size: int, out: ptr8, values: ptr8) -> bool:
-    """The two or three characters after the quads: their spare bits are zero."""
-    i = size & 0xFFFC
-    at = (i >> 2) * 3
-    bits = 0
-    while i < size:
-        c = text[i]
-        if c > 0x7F or values[c] > 0x3F:
-            return False
-        bits = bits << 6 | values[c]
-        i += 1
-    if size & 3 == 2:
-        out[at] = bits >> 4
-        return bits & 15 == 0
-    out[at] = bits >> 10
-    out[at + 1] = bits >> 2
-    return bits & 3 == 0
 
 
 @micropython.viper

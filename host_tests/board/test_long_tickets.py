@@ -48,9 +48,9 @@ def test_where_memory_runs_out_the_ticket_is_refused_by_name_and_may_come_again(
     assert tapped.energised and tapped.reason == "GRANTED", tapped
 
 
-# Runs out for good before a card's bytes are there, and once more as its claims are read.
+# Runs out when a card is there, before it is read, and at the next one as its claims are read.
 HOG = """
-from nfc.reader import Reader
+import nfc.reader
 from ticket import form
 _left = [1, 1]
 def _short(whole, at):
@@ -60,6 +60,6 @@ def _short(whole, at):
             bytearray(1 << 30)
         return whole(*arguments)
     return short
-Reader._card = _short(Reader._card, 0)
+nfc.reader.Found = _short(nfc.reader.Found, 0)
 form.claims = _short(form.claims, 1)
 """
