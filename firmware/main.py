@@ -85,6 +85,16 @@ class Ports:
         uart = machine.UART(pins.RS485_UART, baud, timeout=0, **options)
         return uart, Pin(pins.RS485_DE, Pin.OUT, value=0).value
 
+    def bluetooth(self):
+        """The radio, and the class of its UUIDs."""
+        import bluetooth
+
+        return bluetooth.BLE(), bluetooth.UUID
+
+    def button(self):
+        """An input that is 0 while the driver's button is pressed; None: not on this board."""
+        return Pin(pins.BUTTON, Pin.IN, Pin.PULL_UP).value if hasattr(pins, "BUTTON") else None
+
     def inputs(self, prefix):
         """The inputs of that name, in the order of the relays: VEHICLE is 1 while one is plugged in, FEEDBACK while the
         contactor is open."""

@@ -10,9 +10,11 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from tools import init
-from tools.demo_script import Tap, revoke_one, script
+from tools.demo_script import Tap, configure, script
 from tools.site import Site
-from tools.virtual.phone import Phone
+from tools.virtual.ble_phone import BlePhone
+from tools.virtual.phone import Phone, Wallet
+from tools.virtual.radio import Air, Radio
 from tools.virtual.station import Station, Tapped
 
 EXAMPLES = """Examples:
@@ -37,16 +39,25 @@ class Row:
         return self.tapped.reason == self.tap.expected and self.closings == (self.tap.expected == "GRANTED")
 
 
-def run_tap(station: Station, tap: Tap) -> Row:
+def present_afar(station: Station, air: Air, wallet: Wallet) -> Tapped:
+    """As `Station.tap`, over Bluetooth."""
+    on_before, start_us = station.relay_seconds(), station.world.now_us
+    reason = air.run(BlePhone(air, wallet).present())
+    took_ms = (station.world.now_us - start_us) // 1000
+    station.world.run(0.5)
+    return Tapped(station.relay_seconds() > on_before, reason, took_ms)
+
+
+def run_tap(station: Station, air: Air, tap: Tap) -> Row:
     """One tap and, if it switched the relay on, the charging session to its end."""
     if tap.before:
         tap.before(station)
     before, closed = station.relay_seconds(), station.relay_closings()
     card = tap.card()
-    tapped = station.tap(card, tap.frames)
+    tapped = present_afar(station, air, card) if isinstance(card, Wallet) else station.tap(card, tap.frames)
     station.world.run_until(lambda: not station.relay_on, timeout_s=120)
     station.world.run(1)
-    told = card.reason if isinstance(card, Phone) else None
+    told = card.reason if isinstance(card, Phone | Wallet) else None
     return Row(tap, tapped, station.relay_closings() - closed, station.relay_seconds() - before, told)
 
 
@@ -83,16 +94,19 @@ def demo() -> int:
     with (
         tempfile.TemporaryDirectory(prefix="charging-ticket-") as name,
         Progress(*columns, console=Console(stderr=True), transient=True) as progress,
-        Station(Path(name) / "flash.img", heap="104wK") as station,  # a phone's proof takes more than 96wK leave
+        # a phone's proof takes more than 96wK leave, and Bluetooth another 24
+        Station(Path(name) / "flash.img", heap="128wK") as station,
+        Air(station.world) as air,
     ):
+        Radio(station.board, air)
         task = progress.add_task("making a site, deploying to the virtual board with mpremote")
         folder = Path(name) / "site"
         init.make(folder)
-        revoke_one(folder)
+        configure(folder)
         station.make_ready(Site.load(folder))
         for tap in script(folder):
             progress.update(task, description=f"tap: {tap.title}")
-            rows.append(run_tap(station, tap))
+            rows.append(run_tap(station, air, tap))
     console.print(table(rows))
     good = sum(row.as_expected for row in rows)
     console.print(f"{time.monotonic() - started:.0f} s on the wall, relay judged by the trace of its pin")

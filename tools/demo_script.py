@@ -41,7 +41,7 @@ class Tap:
     """One row: what is held to the reader, and what must come of it."""
 
     title: str
-    card: Callable[[], Card]
+    card: Callable[[], Card | Wallet]  # a wallet alone: the phone that has it stays away, and uses Bluetooth
     expected: str
     frames: int | None = None
     before: Callable[[Station], None] | None = None
@@ -83,6 +83,10 @@ def in_phone(ticket: bytes, driver: dict | None, confirm_s: float = 0) -> Callab
     return lambda: Phone(Wallet(ticket, driver), confirm_s=confirm_s)
 
 
+def afar(ticket: bytes, driver: dict) -> Callable[[], Wallet]:
+    return lambda: Wallet(ticket, driver, encrypt=True)
+
+
 def with_algorithm(ticket: bytes, name: str) -> bytes:
     """The ticket, saying that it is signed with something else."""
     header, rest = ticket.split(b".", 1)
@@ -90,10 +94,11 @@ def with_algorithm(ticket: bytes, name: str) -> bytes:
     return base64.urlsafe_b64encode(json.dumps(members).encode()).rstrip(b"=") + b"." + rest
 
 
-def revoke_one(site: Path) -> None:
-    """In a new site's config: one ticket is revoked."""
-    with (site / CONFIG).open("a", encoding="utf-8") as file:
-        file.write(f'\n[[trust.revoked_ticket]]\nprovider = "DE-XYZ"\nid = "{_REVOKED_ID}"\n')
+def configure(site: Path) -> None:
+    """In a new site's config: one ticket is revoked, and phones are served over Bluetooth, encrypted."""
+    text = (site / CONFIG).read_text("utf-8").replace("encrypt = false", "encrypt = true")
+    text += f'\n[[trust.revoked_ticket]]\nprovider = "DE-XYZ"\nid = "{_REVOKED_ID}"\n\n[ble]\npresence = "cable"\n'
+    (site / CONFIG).write_text(text, "utf-8")
 
 
 def script(site: Path) -> list[Tap]:
@@ -131,6 +136,9 @@ def script(site: Path) -> list[Tap]:
         Tap("a phone with another driver's ticket", in_phone(mint_ticket(**personal), stranger), "HOLDER_PROOF_FAILED"),
         Tap("a driver's ticket copied to a card", on_ntag(mint_ticket(**personal)), "HOLDER_PROOF_REQUIRED"),
         Tap("only over an encrypted channel", in_phone(mint_ticket(**private), driver), "ENCRYPTION_REQUIRED"),
+        Tap("Bluetooth, encrypted, no cable plugged", afar(mint_ticket(**private), driver), "PRESENCE_REQUIRED"),
+        Tap("Bluetooth, encrypted, with proof", afar(mint_ticket(**private), driver), "GRANTED", before=plug_in),
+        Tap("Bluetooth, a ticket that names nobody", afar(mint_ticket(), driver), "HOLDER_PROOF_REQUIRED"),
         Tap("a second one while a vehicle charges", on_ntag(mint_ticket()), "EVSE_BUSY", before=starts_with(minute)),
         Tap("an unknown member", on_ntag(mint_ticket(onlyOnFullMoon=True)), "UNKNOWN_CLAIM"),
         Tap("a number as text", on_ntag(mint_ticket(maxDuration="1")), "BAD_CLAIM"),
@@ -156,6 +164,10 @@ def script(site: Path) -> list[Tap]:
 
 _MUST_ASK = "ONLINE_VALIDATION_REQUIRED"
 _METER = "METER_SIGNATURE_REQUIRED"
+
+
+def plug_in(station: Station) -> None:
+    station.board.drive(station.pins["VEHICLE"], 1)
 
 
 def power_cycle(station: Station) -> None:

@@ -31,7 +31,7 @@ meter_signs = false  # true: the station's meter signs its values, as some ticke
 pass_unenforced = false  # true: grant tickets with limits that this station cannot enforce
 max_duration_min = 480  # the longest charging session, in minutes, whatever a ticket allows
 cooldown_ms = 1000  # so long a card must be away before it is read again
-encrypt = false  # true: offer phones an encrypted channel, as some tickets demand
+encrypt = {encrypt}  # true: offer phones an encrypted channel, as some tickets demand
 
 # One to three charging points, each AC or DC.
 {evses}
@@ -50,6 +50,14 @@ kind = "gpio"  # who closes the contactor: gpio is one enable pin for each EVSE
 # baud = 19200
 # parity = "even"  # "none" unless it stands here
 # amps = 16  # what the installation bears, where the device takes a current
+
+# Phones over Bluetooth. Their tickets must name a key of the driver's; without this table the radio stays off.
+# The radio does not show that the driver is there, so before a grant the station wants one of these signs:
+# cable (plugged into that EVSE, as an input of the board or the controller says), button (the one at the station was
+# pressed), code (the driver types what the station shows), none.
+{off}[ble]
+{off}presence = "cable"
+# code = "4711"  # what is printed on the station; without it the console shows a new code for each grant
 
 # A clock with a battery of its own, so that the reader knows the time after a power cut:
 # [rtc]
@@ -87,6 +95,8 @@ EXAMPLES = """Examples:
 
   python -m tools init site
 
+  python -m tools init site --ble
+
   python -m tools init site --operator 'DE*GEF' --evse 'DE*GEF*E1*1=AC' --evse 'DE*GEF*E1*2=DC' --provider DE-XYZ
 """
 
@@ -104,10 +114,13 @@ def init(
     ] = None,
     provider: Annotated[str, typer.Option(help="Whose tickets issuer.jwk may sign: CC-PPP.")] = "DE-XYZ",
     timezone: Annotated[str, typer.Option(help="IANA zone of the station.")] = "Europe/Berlin",
+    ble: Annotated[
+        bool, typer.Option("--ble", help="Serve phones over Bluetooth, encrypted, once a cable is plugged.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace site.toml AND ALL KEYS that are there.")] = False,
 ):
     """Make a site: a directory with site.toml and the keys of operator, issuer and driver."""
-    site = make(folder, operator, pool, station, evse, provider, timezone, force)
+    site = make(folder, operator, pool, station, evse, provider, timezone, force, ble)
     say(f"Made the site {folder}: {', '.join(site.evse_ids)}")
     say(f"  {CONFIG:11} what to edit; it explains itself")
     say("  root.jwk    signs whom the reader trusts: keep it secret, and a copy elsewhere")
@@ -127,6 +140,7 @@ def make(
     provider: str = "DE-XYZ",
     timezone: str = "Europe/Berlin",
     force: bool = False,
+    ble: bool = False,
 ) -> Site:
     """The site that `init` makes of these, without a word. Problem where it cannot."""
     _demand(operator, "--operator", "operator")
@@ -145,6 +159,8 @@ def make(
         station=json.dumps(station),
         timezone=json.dumps(timezone),
         provider=json.dumps(provider),
+        encrypt="true" if ble else "false",
+        off="" if ble else "# ",
         evses="".join(f'[[evse]]\nid = {json.dumps(id)}\nkind = "{kind}"\n\n' for id, kind in evses),
         root=keys["root.jwk"],
         issuer=keys["issuer.jwk"],

@@ -80,6 +80,7 @@ class Site:
             "max_duration_min": content.get("max_duration_min", 480),
             "cooldown_ms": content.get("cooldown_ms", 1000),
             "encrypt": content.get("encrypt", False),
+            **({"ble": {"presence": "cable", **content["ble"]}} if "ble" in content else {}),
             "nfc": content["nfc"],
             "relay": _relay(content["relay"]),
             **clock,

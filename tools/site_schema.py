@@ -131,6 +131,18 @@ SCHEMA = _table(
         stop=_whole(1, 2),
         amps=_whole(6, 63),
     ),
+    ble=_table(
+        [],
+        presence={
+            "enum": ["cable", "button", "code", "none"],
+            "remedy": '"cable", "button" or "code", what shows that the driver is there; "none" asks for nothing',
+        },
+        code={
+            "type": "string",
+            "pattern": "^[!-~]{4,8}$",
+            "remedy": "the code printed on the station, 4 to 8 characters",
+        },
+    ),
     rtc=_table(["kind"], kind={"enum": ["ds3231"], "remedy": '"ds3231", the clock chip that this reader knows'}),
     trust=_table(
         [],

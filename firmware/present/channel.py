@@ -23,16 +23,17 @@ _BLOCK = const(16)
 _PIECE = const(256)
 _HEAD = const(4)
 _MAC = const(16)
-OVERHEAD = _HEAD + _MAC  # bytes that a record is longer than what it holds
+_INNER = int.from_bytes(b"\x36" * 64, "big")
+_OUTER = int.from_bytes(b"\x5c" * 64, "big")
 
 
 def mac(key, *parts):
     """HMAC-SHA-256 (RFC 2104) of the joined parts. key: at most 64 bytes."""
-    key = key + bytes(64 - len(key))
-    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
+    key = int.from_bytes(key + bytes(64 - len(key)), "big")
+    inner = hashlib.sha256((key ^ _INNER).to_bytes(64, "big"))
     for part in parts:
         inner.update(part)
-    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+    outer = hashlib.sha256((key ^ _OUTER).to_bytes(64, "big"))
     outer.update(inner.digest())
     return outer.digest()
 
@@ -109,15 +110,15 @@ class Channel:
 def _crypt(key, counter, data):
     """AES-128-CTR, for at most 65,536 blocks."""
     aes = cryptolib.aes(key, _ECB)
-    data, out = memoryview(data), bytearray(len(data))
-    stream = bytearray(_PIECE)
+    out = bytearray()
+    blocks = bytearray((counter + bytes(_BLOCK - _HEAD)) * (_PIECE // _BLOCK))
+    number = 0
     for start in range(0, len(data), _PIECE):
-        for at in range(0, _PIECE, _BLOCK):
-            block = (start + at) // _BLOCK
-            stream[at : at + _BLOCK] = counter + bytes(10) + bytes((block >> 8, block & 0xFF))
+        for at in range(_BLOCK - 1, _PIECE, _BLOCK):
+            blocks[at - 1], blocks[at] = number >> 8, number & 0xFF
+            number += 1
         piece = bytes(data[start : start + _PIECE])
         size = len(piece)
-        whole = aes.encrypt(bytes(stream))
-        mixed = int.from_bytes(piece, "big") ^ int.from_bytes(whole[:size], "big")
-        out[start : start + size] = mixed.to_bytes(size, "big")
+        mixed = int.from_bytes(piece, "big") ^ int.from_bytes(aes.encrypt(bytes(blocks))[:size], "big")
+        out += mixed.to_bytes(size, "big")
     return bytes(out)

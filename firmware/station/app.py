@@ -46,7 +46,7 @@ class App:
 
     async def run(self):
         ports = self._ports
-        self._start("lights", self._lights.run(), None)
+        self.start("lights", self._lights.run(), None)
         await self._brake()
         try:
             site, ledger, random, trust = self._open()
@@ -79,22 +79,27 @@ class App:
         )
         tap = Tap(decision, self.relay, self._lights, report, ports.ticks_ms, ports.ticks_diff)
         timing = Timing()
+        offer = self._offer(site, random, timing)
         self._tapping = Tapping(
             nfc,
             ports,
             site,
-            self._offer(site, random, timing),
+            offer,
             timing,
             tap,
             self._lights,
             lambda: self._beats.beat("reader"),
             report_no_ticket,
         )
-        self._start("reader", self._tapping.run(), _READER_LIMIT_MS)
-        self._start("tables", self._load_tables(trust), None)
+        self.start("reader", self._tapping.run(), _READER_LIMIT_MS)
+        self.start("tables", self._load_tables(trust), None)
         serve = getattr(self.relay, "run", None)
         if serve is not None:  # one that has a line to serve
-            self._start("relay", serve(), None)
+            self.start("relay", serve(), None)
+        if site.ble is not None:
+            from station import radio
+
+            radio.start(self, site, decision, tap, offer, random, timing, ports)
         if not (field25519.NATIVE and sha512.NATIVE):
             print("crypto: no memory for native code, the plain code serves: signatures take seconds")
         print("ready:", site.reader_id, self._clock.state)
@@ -123,7 +128,7 @@ class App:
             from station.offers import Offers
 
             offers = Offers(site, evse_ids, random, timing)
-            self._start("keys", offers.run(), None)
+            self.start("keys", offers.run(), None)
             return offers.session
 
         async def offer(code=""):
@@ -149,7 +154,8 @@ class App:
             return None
         return lambda evse_id: self.relay.vehicle(evse_id) is not False
 
-    def _start(self, name, coroutine, limit_ms):
+    def start(self, name, coroutine, limit_ms):
+        """Makes a task whose failure ends `run`. limit_ms: it must `beat` so often; None: it need not."""
         if limit_ms:
             self._beats.expect(name, limit_ms)
         asyncio.create_task(self._guard(coroutine))

@@ -88,6 +88,11 @@ class Site:
         self.max_duration_min = _number(config, "max_duration_min", 1, LONGEST_SESSION_MIN)
         self.cooldown_ms = _number(config, "cooldown_ms", 0, 60_000, 1000)
         self.encrypt = _member(config, "encrypt", bool, False)  # offer phones the encrypted channel
+        self.ble = config.get("ble")  # {"presence": …, "code": a fixed one}; None: no Bluetooth
+        if self.ble is not None:
+            presence, code = _member(config, "ble", dict).get("presence"), self.ble.get("code", "")
+            if presence not in ("cable", "button", "code", "none") or not isinstance(code, str) or len(code) > 8:
+                raise ConfigError("ble")
         self.nfc = _member(config, "nfc", dict)
         self.relay = _member(config, "relay", dict)
         self.rtc = config.get("rtc")

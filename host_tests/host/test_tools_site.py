@@ -312,3 +312,20 @@ def test_instants(text, ms):
 @given(st.integers(0, 253402300799999))
 def test_a_time_written_is_the_time_read(ms):
     assert instant_ms(wire_time(ms)) == ms
+
+
+def test_bluetooth_is_off_unless_it_is_asked_for_and_then_wants_a_cable(tmp_path, capsys):
+    assert run(capsys, "init", tmp_path / "off").code == run(capsys, "init", tmp_path / "on", "--ble").code == 0
+    off, on = (Site.load(tmp_path / name).device_config() for name in ("off", "on"))
+    assert "ble" not in off and not off["encrypt"]
+    assert on["ble"] == {"presence": "cable"} and on["encrypt"]
+
+
+def test_a_fixed_code_is_carried_to_the_reader(tmp_path, capsys):
+    assert run(capsys, "init", tmp_path / "site", "--ble").code == 0
+    path = tmp_path / "site/site.toml"
+    path.write_text(path.read_text().replace('presence = "cable"', 'presence = "code"\ncode = "4711"'))
+    assert Site.load(tmp_path / "site").device_config()["ble"] == {"presence": "code", "code": "4711"}
+    path.write_text(path.read_text().replace('"4711"', '"471 1"'))
+    with pytest.raises(Problem, match=r"ble\.code: '471 1' will not do; write the code printed on the station"):
+        Site.load(tmp_path / "site")
