@@ -1,6 +1,7 @@
 """What a phone over Bluetooth can send: frames, the start, records."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import nfc_fakes as fakes
 
@@ -57,7 +58,7 @@ def _records() -> Iterator[bytes]:
 @target(lambda: list(_records()))
 def channel_records(data: bytes) -> None:
     """A record in place of the due one: nobody without the keys makes one, and the session goes on to its verdict."""
-    session = _session()
+    session: Any = _session()
     session.channel, session.holder = Channel(_KEYS, bytes(32)), bytes(32)
     taken = session.take(data, "ble")
     assert taken.ticket == b"" or data in list(_records())

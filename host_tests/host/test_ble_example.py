@@ -15,6 +15,7 @@ def test_the_bytes_in_the_readme_are_those_of_a_run():
 def test_both_ends_understood_each_other():
     example = Example()
     assert example.presentation.ticket == ticket() and example.presentation.encrypted
+    assert example.presentation.proof
     proven = example.presentation.proof.verify_steps(DRIVER.public_key().public_bytes_raw(), ticket(), READER, EVSE)
     assert list(proven)[-1] is True
     assert example.wallet.reason == "GRANTED" and example.wallet.limits == {10: LIMITS["maxEnergy"], 13: 240}
