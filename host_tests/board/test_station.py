@@ -270,10 +270,15 @@ def test_idle_and_after_taps_the_heap_stays_where_it_is(station):
     station.tap_ticket(multiUsage="Never")
     station.world.run(120)
     start = len(station.board.console_log)
-    station.type_at_console("import gc; gc.collect(); print('heap', gc.mem_free())")
+    station.type_at_console(
+        "import gc, micropython; gc.collect(); print('heap', gc.mem_free()); micropython.qstr_info()"
+    )
     station.world.run(1)
-    free = int(station.printed_since(start).rpartition("heap ")[2].split()[0])
-    assert free > 10_000, station.printed_since(start)  # of 96wK
+    printed = station.printed_since(start)
+    free = int(printed.rpartition("heap ")[2].split()[0])
+    assert free > 20_000, printed  # of 96wK
+    names = int(printed.rpartition("n_qstr=")[2].partition(",")[0])
+    assert names <= 1260, "the table for one more name takes 14 KB"
 
 
 # (what is on the card): each of these once exhausted the heap, before any signature was checked
