@@ -54,11 +54,11 @@ import nfc.reader
 from ticket import form
 _left = [1, 1]
 def _short(whole, at):
-    def short(*arguments):
+    def short(*arguments, **named):
         if _left[at]:
             _left[at] -= 1
             bytearray(1 << 30)
-        return whole(*arguments)
+        return whole(*arguments, **named)
     return short
 nfc.reader.Found = _short(nfc.reader.Found, 0)
 form.claims = _short(form.claims, 1)
