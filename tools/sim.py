@@ -6,6 +6,8 @@ import shlex
 import sys
 import tempfile
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -17,12 +19,15 @@ from tools.options import AS_JSON, SITE, TICKET
 from tools.port import virtual_flash
 from tools.problem import Problem
 from tools.reasons import WORDS
-from tools.site import Site
+from tools.site import CONFIG, Site
 from tools.terminal import say
 from tools.virtual.cards import Ntag, Type4Tag, ndef_message
 from tools.virtual.phone import Phone, Wallet
+from tools.virtual.radio import Air, Radio
 from tools.virtual.rf import Card
 from tools.virtual.station import Station
+from tools.virtual.web_radio import Counter, WebRadio
+from tools.wallet_server import VIRTUAL_PORT, serving
 
 TAP_EXAMPLES = """Examples:
 
@@ -38,14 +43,21 @@ SIM_EXAMPLES = """Examples:
 
   python -m tools sim --site site
 
+  python -m tools sim --wallet
+
 Then type `tap ticket.jws`, `cut`, `power`, `help`; the console's path is for mpremote or any terminal program."""
 
 CardKind = Literal["type4", "ntag213", "ntag215", "ntag216", "phone"]
+_RADIO_HEAP = "120wK"  # what Bluetooth may take, beyond the 96wK of everything else
+_ON_THE_AIR = '\n[ble]\npresence = "none"\n'
 _LONGEST_US = 15_000_000  # so long a card is held to a reader that says nothing about it
 _AFTER_US = 1_000_000  # and so long after the reader's word, which a phone is still told
+_PRESS_US = 300_000
 _NEXT_US = 2_000_000  # until the reader has seen that it left, and takes the next
 _HELP = """tap FILE [type4|ntag213|ntag215|ntag216]   hold a ticket to the reader (type4 unless named)
 tap FILE phone [KEY]                        the same in a phone, which proves that it holds a driver's key (JWK)
+plug, unplug                                a vehicle at the first EVSE
+press                                       the driver's button at the station, for a moment
 cut                                         the power fails
 power                                       and comes back (the clock is lost: `make provision` sets it)
 quit"""
@@ -98,17 +110,46 @@ def tap(
     return 0 if tapped.energised else 1
 
 
-def sim(site: Annotated[Path | None, typer.Option("--site", metavar="DIR", help="A site; else a fresh one.")] = None):
+def sim(
+    site: Annotated[Path | None, typer.Option("--site", metavar="DIR", help="A site; else a fresh one.")] = None,
+    wallet: Annotated[
+        bool, typer.Option("--wallet", help="Serve the wallet page as well, with this station in its reach.")
+    ] = False,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Where the wallet is.")] = VIRTUAL_PORT,
+):
     """A virtual station that stays: tap tickets on it, watch its relay, reach its console with mpremote."""
     with tempfile.TemporaryDirectory(prefix="charging-ticket-") as name:
         folder = site or Path(name) / "site"
         if site is None:
             init.make(folder)
+            if wallet:
+                with (folder / CONFIG).open("a") as file:
+                    file.write(_ON_THE_AIR)
+        here = Site.load(folder)
+        phones = here.content.get("ble") is not None
+        if wallet and not phones:
+            raise Problem(f"{folder / CONFIG} has no table [ble], so its radio is off: add [ble] and its presence")
         image = virtual_flash(folder) if site else Path(name) / "flash.img"
-        with Station(image, pace="real") as station:
+        with ExitStack() as stack:
+            station = stack.enter_context(Station(image, pace="real", **({"heap": _RADIO_HEAP} if phones else {})))
+            air = stack.enter_context(Air(station.world))
+            Radio(station.board, air)
             say("deploying to the virtual board …")
-            station.make_ready(Site.load(folder))
-            _Bench(station, folder).run()
+            station.make_ready(here)
+            between = stack.enter_context(_wallet_at(air, port)) if wallet else lambda: None
+            _Bench(station, folder).run(between)
+
+
+@contextmanager
+def _wallet_at(air: Air, port: int) -> Iterator[Callable[[], None]]:
+    """Serves the wallet; what comes out is to be called between the world's steps."""
+    counter = Counter(air.world, WebRadio(air).call)
+    try:
+        with serving(port, counter.call) as server:
+            print(f"wallet   {server.url}   (open it in a browser on this machine)")
+            yield counter.serve
+    finally:
+        counter.close()
 
 
 class _Bench:
@@ -129,12 +170,14 @@ class _Bench:
             station.pins["RELAY"], lambda level: print("relay on" if level else "relay off", flush=True)
         )
 
-    def run(self) -> None:
+    def run(self, between: Callable[[], None]) -> None:
+        """Until its end; `between` is called between the world's steps."""
         world = self._station.world
         world.add_reader(sys.stdin.fileno(), self._read)
         try:
             while self._lines or self._busy or not self._ended:
                 world.step()
+                between()
                 self._print_console()
                 if self._lines and not self._busy:
                     self._try(self._lines.popleft())
@@ -183,6 +226,11 @@ class _Bench:
             case ["quit"]:
                 self._lines.clear()
                 self._end()
+            case ["plug" | "unplug" as what]:
+                self._drive("VEHICLE", int(what == "plug"))
+            case ["press"]:
+                self._drive("BUTTON", 0)
+                self._station.world.call_later(_PRESS_US, lambda: self._drive("BUTTON", 1))
             case ["cut"]:
                 self._station.power_cut()
             case ["power"] if self._station.board.alive:
@@ -197,6 +245,9 @@ class _Bench:
                 self._tap(name, "phone", Path(key))
             case _:
                 print(_HELP)
+
+    def _drive(self, pin: str, level: int) -> None:
+        self._station.board.drive(self._station.pins[pin], level)
 
     def _tap(self, name: str, kind: str, driver: Path | None = None) -> None:
         if kind not in get_args(CardKind):

@@ -18,11 +18,15 @@ EXAMPLES = """Examples:
 
   python -m tools wallet
 
-  python -m tools wallet --port 9000 --open"""
+  python -m tools wallet --port 9000 --open
+
+  python -m tools sim --wallet
+
+The last one brings a virtual station along, for whoever has no reader at hand."""
 
 FOLDER = ROOT / "tools" / "wallet"
 BRIDGE = ROOT / "tools" / "virtual" / "web_bluetooth.js"
-PORT = 8440
+PORT, VIRTUAL_PORT = 8440, 8441  # two origins, so that their keys and what they keep for offline use stay apart
 LONGEST_CALL = 4096  # bytes of a call to the virtual radio
 
 TYPES = {
@@ -147,16 +151,20 @@ class _Handler(BaseHTTPRequestHandler):
         """Silence: an address may hold a ticket."""
 
 
+def serving(port: int, radio: Call | None = None) -> Server:
+    """A Server to be entered. Problem where the port is taken."""
+    try:
+        return Server(port, radio)
+    except OSError as error:
+        raise Problem(f"port {port} cannot be used: {(error.strerror or '').lower()}; try another --port") from None
+
+
 def wallet(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Where.")] = PORT,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ):
     """Serve the wallet page on this machine, for its own browser: it holds keys and tickets and presents them."""
-    try:
-        server = Server(port)
-    except OSError as error:
-        raise Problem(f"port {port} cannot be used: {(error.strerror or '').lower()}; try another --port") from None
-    with server:
+    with serving(port) as server:
         say(f"The wallet is at {server.url} (Ctrl+C ends this)")
         if open_:
             webbrowser.open(server.url)

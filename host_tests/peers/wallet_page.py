@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,19 +44,19 @@ def chromium() -> Iterator[Browser]:
 class WalletPage:
     """One driver's browser with the wallet open and one station in reach. Its own storage: nothing is shared.
 
-    station: what answers the calls of tools/virtual/web_bluetooth.js, or "served": the server of the page does.
+    call: what answers the calls of tools/virtual/web_bluetooth.js, else a WalletStation does; "served": the page's server.
     """
 
     def __init__(
-        self, browser: Browser, url: str, station: WalletStation | str = "", language: str = "en-GB", **options
+        self, browser: Browser, url: str, call: Callable[..., Any] | str = "", language: str = "en-GB", **options
     ):
-        self.station = station if isinstance(station, WalletStation) else WalletStation()
+        self.station = WalletStation()
         self.url = url
         self.faults: list[str] = []  # what went wrong in the page and nobody caught, and what its policy stopped
         self.context: BrowserContext = browser.new_context(locale=language, **{**QUICK, **PHONE, **options})
         self.context.set_default_timeout(10_000)
-        if station != "served":
-            self.context.expose_function("virtualRadio", self.station.call)
+        if call != "served":
+            self.context.expose_function("virtualRadio", call if callable(call) else self.station.call)
             self.context.add_init_script(path=BRIDGE)
         self.page: Page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
