@@ -61,7 +61,7 @@ class Desk:
     def call(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         return self.do(lambda: self._station.web.call(operation, given))
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         """The station's methods, run over there, and its values."""
         value = self.do(lambda: getattr(self._station, name))
         return (lambda *args: self.do(lambda: value(*args))) if callable(value) else value

@@ -44,7 +44,7 @@ def chromium() -> Iterator[Browser]:
 class WalletPage:
     """One driver's browser with the wallet open and one station in reach. Its own storage: nothing is shared.
 
-    call: what answers the calls of tools/virtual/web_bluetooth.js, else a WalletStation does; "served": the page's server.
+    call: what answers the calls of tools/virtual/web_bluetooth.js, else a WalletStation does; "served": the server.
     """
 
     def __init__(

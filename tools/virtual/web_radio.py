@@ -198,7 +198,10 @@ class Counter:
         self._call = call
         self._waiting: queue.SimpleQueue[tuple[str, dict[str, Any], queue.SimpleQueue]] = queue.SimpleQueue()
         self._bell, self._ring = os.pipe()  # wakes a world that waits
-        world.add_reader(self._bell, lambda: os.read(self._bell, 4096))
+        world.add_reader(self._bell, self._answer_bell)
+
+    def _answer_bell(self) -> None:
+        os.read(self._bell, 4096)
 
     def call(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         """From any thread; waits for the answer."""
@@ -219,3 +222,4 @@ class Counter:
     def close(self) -> None:
         self._world.remove_reader(self._bell)
         os.close(self._bell)
+        os.close(self._ring)
