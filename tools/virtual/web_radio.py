@@ -207,11 +207,11 @@ class Counter:
         """From any thread; waits for the answer."""
         answer: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._waiting.put((operation, given, answer))
-        os.write(self._ring, b"!")
         try:
+            os.write(self._ring, b"!")
             return answer.get(timeout=_PATIENCE_S)
-        except queue.Empty:
-            return _failed("the virtual station is busy")
+        except (OSError, queue.Empty):  # it has closed, or is busy
+            return _failed("the virtual station does not answer")
 
     def serve(self) -> None:
         """From the world's thread, between its steps: what waits is done."""
