@@ -169,7 +169,8 @@ _AXE = "(rules) => axe.run(document, { resultTypes: ['violations'], ...(rules &&
 
 def violations(page) -> list[str]:
     """What axe finds against WCAG 2.2 A and AA and its own best practices, one line each; contrasts in the dark too."""
-    page.evaluate(AXE.read_text())
+    if not page.evaluate("'axe' in globalThis"):
+        page.evaluate(AXE.read_text())
     found = page.evaluate(_AXE, None)["violations"]
     page.emulate_media(color_scheme="dark")
     found += page.evaluate(_AXE, ["color-contrast"])["violations"]

@@ -20,7 +20,7 @@ _ARGUMENTS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 )
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 # The worker that keeps the files for offline use costs each fresh browser half a second.
 QUICK: dict[str, Any] = {"service_workers": "block", "reduced_motion": "reduce"}
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
