@@ -110,6 +110,7 @@ class Bus:
                 except RtuError as error:
                     # a late answer must not be taken for the next one's: wait it out
                     self._quiet_ms = _ANSWER_MS
+                    self._last = self._ticks_ms()
                     if not left or str(error).startswith("EXCEPTION"):
                         raise
         finally:
