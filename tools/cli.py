@@ -34,6 +34,7 @@ from tools import (
     verify,
     wallet_server,
 )
+from tools.controller import command as controller_command
 from tools.problem import Problem
 
 USAGE = 2  # exit code: the command line, or a file that it names, is at fault
@@ -76,6 +77,7 @@ app.command(epilog=demo.EXAMPLES)(demo.demo)
 app.command(epilog=bench.EXAMPLES)(bench.bench)
 app.command(epilog=boards_command.EXAMPLES)(boards_command.boards)
 app.command(epilog=wallet_server.EXAMPLES)(wallet_server.wallet)
+app.command(epilog=controller_command.EXAMPLES)(controller_command.controller)
 app.command(epilog=build_command.EXAMPLES)(build_command.build)
 app.command(epilog=flash.EXAMPLES)(flash.flash)
 app.command("deploy", epilog=_DEPLOY)(deploy.deploy_command)

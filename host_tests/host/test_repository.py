@@ -15,6 +15,7 @@ from host_tests.host.tree import FIRMWARE, REPOSITORY, files, text
 from tools.cli import app
 
 TOOLS = REPOSITORY / "tools/requirements.txt"
+CONTROLLER = REPOSITORY / "tools/controller-requirements.txt"
 FLEET = REPOSITORY / "tools/fleet-requirements.txt"
 SPARK = REPOSITORY / "tools/spark-requirements.txt"
 DEV = REPOSITORY / "requirements-dev.txt"
@@ -67,7 +68,7 @@ def canonical(name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "file", [TOOLS, FLEET, SPARK, DEV, TYPINGS], ids=lambda file: str(file.relative_to(REPOSITORY))
+    "file", [TOOLS, CONTROLLER, FLEET, SPARK, DEV, TYPINGS], ids=lambda file: str(file.relative_to(REPOSITORY))
 )
 def test_requirements_are_pinned_with_a_reason(file):
     pinned = requirements(file)
@@ -76,13 +77,15 @@ def test_requirements_are_pinned_with_a_reason(file):
 
 
 def test_no_package_is_required_twice():
-    named = [name for file in (TOOLS, FLEET, SPARK, DEV) for name in requirements(file)]
+    named = [name for file in (TOOLS, CONTROLLER, FLEET, SPARK, DEV) for name in requirements(file)]
     assert len(named) == len(set(named))
-    assert {"-r tools/requirements.txt", "-r tools/fleet-requirements.txt"} <= set(DEV.read_text().splitlines())
+    assert {f"-r tools/{name}requirements.txt" for name in ("", "controller-", "fleet-")} <= set(
+        DEV.read_text().splitlines()
+    )
 
 
 def test_what_is_pinned_is_what_is_installed():
-    pinned = requirements(TOOLS) | requirements(FLEET) | requirements(DEV)
+    pinned = requirements(TOOLS) | requirements(CONTROLLER) | requirements(FLEET) | requirements(DEV)
     assert {name: version(name) for name in pinned} == pinned
 
 
@@ -111,7 +114,7 @@ def imported(folder: Path) -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("folder", ["tools", "host_tests"])
 def test_every_import_is_required(folder):
     # What a command imports only when it is asked for may come from a file of its own.
-    files = [TOOLS, FLEET, SPARK] if folder == "tools" else [TOOLS, FLEET, SPARK, DEV]
+    files = [TOOLS, CONTROLLER, FLEET, SPARK] if folder == "tools" else [TOOLS, CONTROLLER, FLEET, SPARK, DEV]
     allowed = {name for file in files for name in requirements(file)}
     providers = packages_distributions()
     missing = [
