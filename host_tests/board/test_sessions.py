@@ -10,6 +10,7 @@ from host_tests.board.conftest import Bench
 from host_tests.board.life import read_stores
 from station.journal import END, GRANT
 from ticket import cbor
+from tools import relay_bench
 from tools.keys import load_key
 from tools.site_schema import relay_map
 from tools.virtual.board import WDT_RESET
@@ -43,6 +44,11 @@ def test_the_second_tap_of_the_same_ticket_ends_the_session(station):
     assert station.tap_ticket(ticket).reason == "EVSE_BUSY" and not station.relay_on
     assert ends(station) == ["STOPPED_BY_DRIVER"]
     assert station.tap_ticket(ticket).reason == "GRANTED"
+
+
+def test_the_relay_s_output_closes_within_five_milliseconds_of_the_durable_record(station):
+    waited_us = relay_bench.record_to_relay_us(station, station.card(station.provisioned.ticket()))
+    assert 0 <= waited_us <= 1000 * relay_bench.LIMIT_MS
 
 
 def test_a_driver_s_ticket_ends_its_session_with_proof_and_never_from_a_copy(roomy, provisioned):
@@ -96,6 +102,7 @@ def test_a_grant_that_lost_its_power_or_program_is_journaled_as_ended_once(stati
 
 
 def test_the_relay_is_never_on_without_a_journaled_grant_wherever_the_power_is_cut(bench, tmp_path):
+    number = 0
     for number in range(1, 40, 2):
         bench.start()
         bench.board.cut_at_write(number)
