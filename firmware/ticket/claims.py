@@ -29,11 +29,10 @@ _CURRENCY = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 # One function per kind of value: (value as parsed, whether the form is CWT, argument of the table) -> the claim's
-# value, or None where the value is bad; the commonest kinds are numbers, which `_judge` knows. Texts come as bytes of
-# checked UTF-8 and byte strings as bytearrays, names of members as bytes. Types are compared exactly: to `isinstance`,
-# True is an int on CPython. An object with other members than those known is bad here; `_refuse` tells it apart.
-_INTEGER = const(1)
-_IDS = const(2)
+# value, or None where the value is bad; numbers (`int`) and ids (`scope.read`) are so many that `_judge` judges them.
+# Texts come as bytes of checked UTF-8 and byte strings as bytearrays, names of members as bytes. Types are compared
+# exactly: to `isinstance`, True is an int on CPython. An object with other members than those known is bad here;
+# `_refuse` tells it apart.
 
 
 def _id(value, cwt, _):
@@ -43,14 +42,14 @@ def _id(value, cwt, _):
 
 
 def _provider(value, cwt, _):
-    parsed = scope.parse(scope.PROVIDER, value) if type(value) is bytes else None
+    parsed = scope.read(scope.PROVIDER, value) if type(value) is bytes else None
     return (parsed, value) if parsed else None
 
 
 def _time(value, cwt, _):
     if cwt:
         return value * 1000 if type(value) is int and 0 <= value <= _LAST_S else None
-    return times.parse(value) if type(value) is bytes else None
+    return times.read(value) if type(value) is bytes else None
 
 
 def _word(value, cwt, words):
@@ -139,18 +138,18 @@ TABLE = (
     (b"multiUsage", 16, True, _word, MULTI_USAGE),
     (b"validationMethod", 17, True, _word, VALIDATION_METHOD),
     (b"driverPublicKey", None, False, _driver_key, None),
-    (b"validOperators", 2, False, _IDS, scope.OPERATOR),
-    (b"validChargingPools", 3, False, _IDS, scope.POOL),
-    (b"validChargingStations", 4, False, _IDS, scope.STATION),
-    (b"validEVSEIds", 5, False, _IDS, scope.EVSE),
-    (b"invalidChargingPools", 6, False, _IDS, scope.POOL),
-    (b"invalidChargingStations", 7, False, _IDS, scope.STATION),
-    (b"invalidEVSEIds", 8, False, _IDS, scope.EVSE),
+    (b"validOperators", 2, False, scope.read, scope.OPERATOR),
+    (b"validChargingPools", 3, False, scope.read, scope.POOL),
+    (b"validChargingStations", 4, False, scope.read, scope.STATION),
+    (b"validEVSEIds", 5, False, scope.read, scope.EVSE),
+    (b"invalidChargingPools", 6, False, scope.read, scope.POOL),
+    (b"invalidChargingStations", 7, False, scope.read, scope.STATION),
+    (b"invalidEVSEIds", 8, False, scope.read, scope.EVSE),
     (b"evseKind", 9, False, _word, EVSE_KIND),
-    (b"maxEnergy", 10, False, _INTEGER, None),
-    (b"maxPower", 11, False, _INTEGER, None),
-    (b"maxCurrent", 12, False, _INTEGER, None),
-    (b"maxDuration", 13, False, _INTEGER, None),
+    (b"maxEnergy", 10, False, int, None),
+    (b"maxPower", 11, False, int, None),
+    (b"maxCurrent", 12, False, int, None),
+    (b"maxDuration", 13, False, int, None),
     (b"maxPrice", 14, False, _price, None),
     (b"daysOfWeek", 15, False, _each, (_word, DAYS)),
     (b"smartChargingMode", 18, False, _word, SMART_CHARGING_MODE),
@@ -281,7 +280,7 @@ def _judge(members, private, tariffs_json):
     if cwt:
         unknown += len(private) - (PRIVATE_CLAIM in members)
     bad = None
-    type_of, integer, text = type, int, bytes  # a local costs a board a quarter of a builtin
+    type_of, integer, text, read_id = type, int, bytes, scope.read  # a local costs a board a quarter of a builtin
     for name, key, mandatory, kind, argument in TABLE:
         given = members
         if not cwt:
@@ -293,15 +292,15 @@ def _judge(members, private, tariffs_json):
         if key in given:
             unknown -= 1
             value = given[key]
-            if kind == _INTEGER:
+            if kind is integer:
                 if type_of(value) is not integer or value < 0 or value > MAX_INTEGER:
                     value = None
-            elif kind == _IDS:
+            elif kind is read_id:
                 ids = value if type_of(value) is list else ()
                 value = []
                 for one in ids:
                     if type_of(one) is text:
-                        one = scope.parse(argument, one)
+                        one = read_id(argument, one)
                         if one:
                             value.append(one)
                 if not value or len(value) != len(ids):

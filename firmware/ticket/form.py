@@ -23,7 +23,7 @@ def read(ticket):
 
 
 def claims(envelope):
-    """Envelope -> Claims, to be called once its signature has been checked.
+    """Envelope -> Claims, to be called once its signature has been checked, and only once: the payload is let go.
 
     Raises Refused: MALFORMED, UNKNOWN_CLAIM, BAD_CLAIM.
     """

@@ -35,8 +35,11 @@ def parse(kind, text):
 
     That is, in upper case, (all of it without separators, its suffix if there are separators in it or else b"").
     """
-    if type(text) is str:
-        text = text.encode()
+    return read(kind, text.encode() if type(text) is str else text)
+
+
+def read(kind, text):
+    """As `parse`, of bytes."""
     size = len(text)
     if size < 5 or size > 60:
         return None

@@ -94,43 +94,48 @@ def loads(data, raw=False, kept=None):
                 if state != _COLON_DUE:
                     raise Refused(MALFORMED, "json member")
                 state = _VALUE
-                if kept and name in kept and len(outer) == 1:
-                    since = (name, i, at)
                 continue
-            if byte == _COMMA or byte == _CLOSE_LIST or byte == _CLOSE_OBJECT:
-                if state != _DONE and (byte == _COMMA or state != (_FIRST_NAME if is_object else _FIRST_VALUE)):
+            if byte == _COMMA:
+                if state != _DONE or not outer:
                     raise Refused(MALFORMED, "json item")
-                if not outer or (byte != _COMMA and is_object != (byte == _CLOSE_OBJECT)):
+                state = _NAME if is_object else _VALUE
+                continue
+            if byte == _CLOSE_LIST or byte == _CLOSE_OBJECT:
+                if not outer or is_object != (byte == _CLOSE_OBJECT):
                     raise Refused(MALFORMED, "json bracket")
+                if state != _DONE and state != (_FIRST_NAME if is_object else _FIRST_VALUE):
+                    raise Refused(MALFORMED, "json item")
+                into, is_object = outer.pop()
+                state = _DONE
                 if since and len(outer) == 1:
-                    if type(into[since[0]]) is not type(since[0]):
-                        kept[since[0]] = _between(received, since[1], since[2], i, at - 1)
+                    kept[since[0]] = _between(received, since[1], since[2], i, at)
                     since = None
-                if byte == _COMMA:
-                    state = _NAME if is_object else _VALUE
-                else:
-                    into, is_object = outer.pop()
-                    state = _DONE
                 continue
             if byte <= _SPACE and byte in _SPACES:
                 continue
             if state > _FIRST_VALUE:
                 raise Refused(MALFORMED, "json value")
             state = _DONE
+            start = at - 1
+            keep = kept and is_object and len(outer) == 1 and name in kept
             if byte == _OPEN_LIST or byte == _OPEN_OBJECT:
+                if keep:
+                    since = (name, i, start)
                 if len(outer) >= _MAX_DEPTH:
                     raise Refused(MALFORMED, "nesting")
                 value = [] if byte == _OPEN_LIST else {}
                 outer.append((into, is_object))
                 state = _FIRST_VALUE if byte == _OPEN_LIST else _FIRST_NAME
             else:
-                start = at - 1
                 at = piece.find(b",", start)
                 if at < 0 or not piece[start:at].isdigit():
                     at = start
                     while at < size and piece[at] not in _DELIMITERS:
                         at += 1
-                value = _scalar(piece[start:at])
+                value = piece[start:at]
+                if keep:
+                    kept[name] = value
+                value = _scalar(value)
             if is_object:
                 into[name] = value
             else:
@@ -176,7 +181,7 @@ def _between(pieces, i, at, end, end_at):
     """The document's text from offset `at` of piece `i` to before offset `end_at` of piece `end`."""
     wanted = pieces[i : end + 1]
     wanted[-1] = wanted[-1][:end_at]
-    return b'"'.join(wanted)[at:].strip()
+    return b'"'.join(wanted)[at:]
 
 
 def _merged(pieces):

@@ -59,8 +59,11 @@ def _date_seconds(text):
 
 def parse(text):
     """`YYYY-MM-DDTHH:MM:SSZ`, or with `.mmm` before the Z, as str or bytes -> ms since 1970; None if it is not that."""
-    if type(text) is str:
-        text = text.encode()
+    return read(text.encode() if type(text) is str else text)
+
+
+def read(text):
+    """As `parse`, of bytes."""
     size = len(text)
     if size != 20 and size != 24:
         return None

@@ -1,11 +1,6 @@
 """Tickets up to the longest that the design allows."""
 
-import pytest
-
-from host_tests.board.conftest import Bench
 from tools.virtual.cards import Type4Tag, ndef_message
-
-_HEAP = "104wK"  # the longest need up to 4 KB beyond what 96wK leave
 
 
 def of_size(provisioned, size: int) -> bytes:
@@ -18,12 +13,6 @@ def of_size(provisioned, size: int) -> bytes:
 
 def tap(station, ticket: bytes):
     return station.tap(Type4Tag(ndef_message("application/charging-ticket+jws", ticket), size=8192))
-
-
-@pytest.fixture
-def bench(provisioned, tmp_path):
-    with Bench(provisioned, tmp_path / "flash.img", heap=_HEAP) as made:
-        yield made
 
 
 def test_long_tickets_are_granted_like_short_ones(bench):

@@ -14,7 +14,6 @@ from station.config import Site
 from station.decision import Decision
 from store import ledger as ledger_store
 from store.files import Fault, Full
-from ticket import form, rules
 from ticket.verdict import Refused
 from tools.signing import sign_jws
 
@@ -376,46 +375,6 @@ def test_what_the_relay_would_refuse_is_not_recorded_as_a_grant(bench):
     bench.decision.accepts = lambda evse_id, limits: limits.get("maxDuration") != 0
     assert [bench.reason(maxDuration=0), bench.reason(maxDuration=1)] == ["RELAY_FAULT", "GRANTED"]
     assert bench.journal.entries == [("refusal", "RELAY_FAULT"), ("grant", E1)]
-
-
-def runs_out(monkeypatch, owner, name, after=False):
-    """Memory runs out as `owner.name` is called, or after it has done its work."""
-    whole = getattr(owner, name)
-
-    def no_memory(*arguments):
-        if after:
-            whole(*arguments)
-        raise MemoryError
-
-    monkeypatch.setattr(owner, name, no_memory)
-
-
-MEMORY = [("form", "read"), ("form", "claims"), ("rules", "check"), ("journal", "grant_body"), ("ledger", "add")]
-CUTS = [(*place, after) for place in MEMORY for after in (False, True)] + [("journal", "grant", False)]
-
-
-@pytest.mark.parametrize(("owner", "name", "after"), CUTS)
-def test_out_of_memory_is_a_recorded_refusal_that_leaves_the_ticket_unused(bench, monkeypatch, owner, name, after):
-    with monkeypatch.context() as patch:
-        runs_out(patch, {"form": form, "rules": rules}.get(owner) or getattr(bench, owner), name, after)
-        verdict = bench.tap()
-    assert (verdict.reason, verdict.detail, verdict.session) == ("INTERNAL_FAULT", "NO_MEMORY", None)
-    assert bench.journal.entries == [("refusal", "INTERNAL_FAULT")]
-    assert bench.reason() == "GRANTED"
-
-
-def test_out_of_memory_at_a_later_use_does_not_forget_the_first(bench, monkeypatch):
-    assert bench.reason(multiUsage="OnlyAtTheSameEVSE") == "GRANTED"
-    with monkeypatch.context() as patch:
-        runs_out(patch, bench.ledger, "add", after=True)
-        assert bench.reason(multiUsage="OnlyAtTheSameEVSE") == "INTERNAL_FAULT"
-    assert bench.reason(multiUsage="NotAllowed") == "ALREADY_USED"
-
-
-def test_out_of_memory_before_there_is_a_ticket_is_recorded(bench):
-    verdict = bench.decision.no_memory()
-    assert (verdict.granted, verdict.reason, verdict.detail) == (False, "INTERNAL_FAULT", "NO_MEMORY")
-    assert bench.journal.entries == [("refusal", "INTERNAL_FAULT")]
 
 
 def test_a_busy_evse_is_the_reason_where_the_others_are_wrong(bench):

@@ -1,0 +1,51 @@
+"""Memory that runs out in a decision: refused by name, recorded, and the ticket is as it was before."""
+
+import pytest
+
+from host_tests.host.test_station_decision import Bench
+from ticket import form, rules
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path / "ledger")
+
+
+def runs_out(monkeypatch, owner, name, after=False):
+    """Memory runs out as `owner.name` is called, or after it has done its work."""
+    whole = getattr(owner, name)
+
+    def no_memory(*arguments):
+        if after:
+            whole(*arguments)
+        raise MemoryError
+
+    monkeypatch.setattr(owner, name, no_memory)
+
+
+MEMORY = [("form", "read"), ("form", "claims"), ("rules", "check"), ("journal", "grant_body"), ("ledger", "add")]
+CUTS = [(*place, after) for place in MEMORY for after in (False, True)] + [("journal", "grant", False)]
+
+
+@pytest.mark.parametrize(("owner", "name", "after"), CUTS)
+def test_out_of_memory_is_a_recorded_refusal_that_leaves_the_ticket_unused(bench, monkeypatch, owner, name, after):
+    with monkeypatch.context() as patch:
+        runs_out(patch, {"form": form, "rules": rules}.get(owner) or getattr(bench, owner), name, after)
+        verdict = bench.tap()
+    assert (verdict.reason, verdict.detail, verdict.session) == ("INTERNAL_FAULT", "NO_MEMORY", None)
+    assert bench.journal.entries == [("refusal", "INTERNAL_FAULT")]
+    assert bench.reason() == "GRANTED"
+
+
+def test_out_of_memory_at_a_later_use_does_not_forget_the_first(bench, monkeypatch):
+    assert bench.reason(multiUsage="OnlyAtTheSameEVSE") == "GRANTED"
+    with monkeypatch.context() as patch:
+        runs_out(patch, bench.ledger, "add", after=True)
+        assert bench.reason(multiUsage="OnlyAtTheSameEVSE") == "INTERNAL_FAULT"
+    assert bench.reason(multiUsage="NotAllowed") == "ALREADY_USED"
+
+
+def test_out_of_memory_before_there_is_a_ticket_is_recorded(bench):
+    verdict = bench.decision.no_memory()
+    assert (verdict.granted, verdict.reason, verdict.detail) == (False, "INTERNAL_FAULT", "NO_MEMORY")
+    assert bench.journal.entries == [("refusal", "INTERNAL_FAULT")]
