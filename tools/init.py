@@ -50,6 +50,11 @@ kind = "gpio"  # who closes the contactor: gpio is one enable pin for each EVSE
 # baud = 19200
 # parity = "even"  # "none" unless it stands here
 # amps = 16  # what the installation bears, where the device takes a current
+# Or a controller that polls this reader over OSDP:
+# kind = "osdp"
+# address = 0  # this reader's own number on the bus, 0 to 126; the key goes to reader-1.osdp-key at `provision`
+# baud = 9600  # as the controller's
+# enable = true  # the enable pins follow the sessions, too
 
 # Phones over Bluetooth. Their tickets must name a key of the driver's; without this table the radio stays off.
 # The radio does not show that the driver is there, so before a grant the station wants one of these signs:

@@ -27,6 +27,7 @@ CONFIG = "site.toml"
 BUNDLE = "trust.jws"
 ROOT_KEY = "root.jwk"
 JOURNAL_KEY_BYTES = 32
+OSDP_KEY_BYTES = 16
 _UNCOUNTED = ("version", "created", "notAfter")  # members that say when a bundle was made, not whom it trusts
 
 
@@ -191,8 +192,10 @@ class Site:
 
     def provision_files(self) -> dict[str, bytes]:
         """What this site's reader is given: {path on the device: content}."""
+        osdp = {"/keys/osdp.key": self.osdp_key()} if self.content["relay"]["kind"] == "osdp" else {}
         return {
             **{f"{FOLDER}/{file_name(key)}": table for key, table in self._tables()},
+            **osdp,
             "/site.json": json.dumps(self.device_config(), separators=(",", ":")).encode(),
             "/incoming/trust.jws": self.trust_bundle(),
             "/keys/journal.key": self.journal_key(),
@@ -221,6 +224,25 @@ class Site:
             raise Problem(f"cannot read {path}: {reason(error)}") from None
         if len(key) != JOURNAL_KEY_BYTES:
             raise Problem(f"{path} is damaged; take it from a backup, or delete it to begin a new journal key")
+        return key
+
+    def osdp_key(self) -> bytes:
+        """The key of this reader's OSDP secure channel: made once, kept beside site.toml in hexadecimal, as the
+        controller wants it, never shown."""
+        path = self.folder / f"{self.reader}.osdp-key"
+        try:
+            key = bytes.fromhex(path.read_text("ascii"))
+        except FileNotFoundError:
+            key = secrets.token_bytes(OSDP_KEY_BYTES)
+            write_private(path, key.hex().encode() + b"\n")
+        except OSError as error:
+            raise Problem(f"cannot read {path}: {reason(error)}") from None
+        except ValueError:
+            key = b""
+        if len(key) != OSDP_KEY_BYTES:
+            raise Problem(
+                f"{path} is no key: 32 hexadecimal digits; take it from a backup, or delete it to make a new one"
+            )
         return key
 
 

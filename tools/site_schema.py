@@ -121,15 +121,17 @@ SCHEMA = _table(
     ),
     relay=_table(
         ["kind"],
-        kind={"enum": ["gpio", "modbus"], "remedy": '"gpio" or "modbus", as the relay is reached'},
+        kind={"enum": ["gpio", "osdp", "modbus"], "remedy": '"gpio", "osdp" or "modbus", as the relay is reached'},
         heartbeat=_YES_NO,
         feedback={"enum": ["contactor", "controller"], "remedy": '"contactor" or "controller", as who closes it'},
         map={"enum": sorted(path.stem for path in MAPS.glob("*.json")), "remedy": "a device of firmware/relay/maps"},
         unit=_whole(1, 245),
-        baud={"enum": [1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200], "remedy": "a speed such as 19200"},
+        baud={"enum": [1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400], "remedy": "a speed such as 19200"},
         parity={"enum": ["none", "even", "odd"], "remedy": '"none", "even" or "odd"'},
         stop=_whole(1, 2),
         amps=_whole(6, 63),
+        address=_whole(0, 126),
+        enable=_YES_NO,
     ),
     ble=_table(
         [],
@@ -229,6 +231,7 @@ def _double(content: dict) -> tuple[list, str]:
 # Members of [relay] by kind: those that must be there, those that may.
 _RELAYS = {
     "gpio": ((), ("heartbeat", "feedback")),
+    "osdp": (("address",), ("baud", "enable")),
     "modbus": (("map", "unit", "baud"), ("parity", "stop", "amps")),
 }
 

@@ -15,7 +15,7 @@ _POLL_MS = const(1000)
 _STEP_MS = const(100)
 
 
-def make(config, evse_ids, max_on_ms, ports, services):
+def make(config, evse_ids, max_on_ms, ports):
     """The deliverer of a site whose `relay` is `config`: unit (the first EVSE's), baud, parity ("none", "even", "odd"),
     stop, amps (what the installation bears) and map. ValueError: what of it cannot be used."""
     try:

@@ -50,10 +50,7 @@ class App:
         await self._brake()
         try:
             site, ledger, random, trust = self._open()
-            from station import relays
-
-            self.relay = relays.make(site, ports, self)
-            ports.unload("station", "relays")
+            self.relay = self._make_relay(site, ledger, random, trust)
             await self._check_journal()
             nfc = ports.nfc(site.bus)
             if nfc is None:
@@ -76,6 +73,7 @@ class App:
             fault=lambda: self.relay.fault,
             busy=self.relay.busy,
             ready=self._ready(site),
+            online=getattr(self.relay, "online", None),
         )
         tap = Tap(decision, self.relay, self._lights, report, ports.ticks_ms, ports.ticks_diff)
         timing = Timing()
@@ -147,6 +145,20 @@ class App:
 
         await unended.end(self, "BROWN_OUT" if self._ports.reset_cause == "POWER_ON" else "RESTART")
         self._ports.unload("station", "unended")
+
+    def _make_relay(self, site, ledger, random, trust):
+        from station import relays
+
+        def services():
+            from station.controller import Controller
+
+            return Controller(
+                site, self._ports, self._clock, self._timekeeper, ledger, self.journal, random, trust, self._note
+            )
+
+        relay = relays.make(site, self._ports, self.alive, services)
+        self._ports.unload("station", "relays")
+        return relay
 
     def _ready(self, site):
         """evse_id -> whether a vehicle waits there, as far as this board is told; None where there is no choice."""

@@ -15,6 +15,7 @@ class Random:
     def __init__(self, device_key, boot, urandom):
         # The key serves the journal too: what is made here comes from a secret of its own.
         self._mac = Mac(Mac(device_key).of((_LABEL,)))
+        self.starts = boot
         self._boot = boot.to_bytes(8, "big")
         self._urandom = urandom
         self._count = 0

@@ -3,26 +3,29 @@
 from station.config import NotReady
 
 
-def make(site, ports, services):
+def make(site, ports, alive, services):
     """The deliverer by `site.relay["kind"]`. NotReady: the details of `relay` are wrong, or not for this board.
 
-    services: what a deliverer may use of the station, the App.
+    alive: () -> whether every part of the program is well; services: () -> station.controller.Controller, called only
+    for one that has a controller.
     """
     evse_ids = [evse.id for evse in site.evses]
     max_on_ms = site.max_duration_min * 60_000
     try:
         if site.relay["kind"] == "gpio":
-            return _gpio(site.relay, evse_ids, max_on_ms, ports, services)
+            return _gpio(site.relay, evse_ids, max_on_ms, ports, alive)
         if site.relay["kind"] == "modbus":
-            from relay import modbus as module
-        else:
-            from relay import osdp as module
-        return module.make(site.relay, evse_ids, max_on_ms, ports, services)
+            from relay import modbus
+
+            return modbus.make(site.relay, evse_ids, max_on_ms, ports)
+        from relay import osdp
+
+        return osdp.make(site.relay, evse_ids, max_on_ms, ports, services())
     except ValueError as error:
         raise NotReady("config", 1, str(error)) from error
 
 
-def _gpio(config, evse_ids, max_on_ms, ports, services):
+def _gpio(config, evse_ids, max_on_ms, ports, alive):
     """heartbeat: true for a square wave in place of a level; feedback: "contactor" where the output drives one
     by itself, "controller" where one closes it when the vehicle asks."""
     heartbeat, feedback = config.get("heartbeat", False), config.get("feedback")
@@ -37,7 +40,7 @@ def _gpio(config, evse_ids, max_on_ms, ports, services):
         ports.ticks_ms,
         ports.ticks_diff,
         dict(zip(evse_ids, ports.inputs("VEHICLE"))),
-        services.alive if heartbeat else None,
+        alive if heartbeat else None,
     )
     if feedback is None:
         from relay.gpio import GpioRelay

@@ -2,8 +2,9 @@
 
 import os
 
+from crypto import ed25519
 from store.files import Fault, Full
-from ticket.verdict import Refused
+from ticket.verdict import BAD_SIGNATURE, Refused
 
 SLOT = "trust"
 _HORIZON_MS = 400 * 86_400_000  # how long after its making a bundle vouches for times, if it does not end before
@@ -46,29 +47,43 @@ class Trust:
         now_ms, state = self._now()
         return None if state == "UNKNOWN" else now_ms
 
-    def take(self, offered):
-        """Judges an offered bundle and, if it may replace the present one, stores it: old or new, never neither.
+    def take_steps(self, offered):
+        """Generator: judges an offered bundle and, if it may replace the present one, stores it: old or new, never
+        neither.
 
-        Returns "ACCEPTED" or why not (trust.bundle's words, or a reason code). Whoever brought it needs no trust.
+        Yields None between pieces of work, then "ACCEPTED" or why not (SAME, trust.bundle's words, or a reason code).
+        Whoever brought it needs no trust.
         """
-        from trust import bundle
+        from trust import bundle, signed
 
         try:
             if self._bundle is not None and self._slots.read(SLOT) == offered:
-                return SAME
-            candidate = bundle.read(offered, self._roots)
-        except Refused as refusal:
-            return refusal.reason
-        except Fault:
-            return "STORE_FAULT"
-        answer = bundle.judge(self._bundle, candidate, self._roots, self._time_ms(), self._ignore_end)
-        if answer == bundle.ACCEPTED:
-            try:
+                yield SAME
+                return
+            envelope = signed.envelope(offered, signed.BUNDLE, self._roots)
+            good = None
+            for good in ed25519.verify_steps(self._roots[envelope.kid], envelope.signed, envelope.signature):
+                yield None
+            if good is not True:
+                raise Refused(BAD_SIGNATURE, envelope.kid)
+            candidate = bundle.parse(envelope)
+            yield None
+            answer = bundle.judge(self._bundle, candidate, self._roots, self._time_ms(), self._ignore_end)
+            if answer == bundle.ACCEPTED:
                 self._slots.write(SLOT, bytes(offered))
-            except (Full, Fault):
-                return "STORE_FAULT"
-            self._bundle = candidate
-        return answer
+                self._bundle = candidate
+            yield answer
+        except Refused as refusal:
+            yield refusal.reason
+        except (Full, Fault):
+            yield "STORE_FAULT"
+
+    def take(self, offered):
+        """`take_steps` at one go."""
+        word = None
+        for word in self.take_steps(offered):
+            pass
+        return word
 
     def require(self):
         """Raises NoTrust unless there is a bundle to go by."""

@@ -2,6 +2,7 @@
 
 import gc
 
+from relay.grant import Grant
 from store.journal import END, GRANT, VOID
 from ticket import cbor
 
@@ -20,12 +21,27 @@ def steps(journal):
         yield found
 
 
+def grant(journal, session):
+    """The Grant of a record, as far as it takes to go on with it."""
+    for _, _, body in journal.read(session):
+        told = cbor.loads(body)
+        if type(told) is dict:
+            return Grant(session, told.get(3), None, None, told.get(4) or {}, None, None, told.get(7))
+    return None
+
+
 async def end(app, cause):
-    """Ends them in the app's journal: their outputs went off with that life."""
+    """Ends them in the app's journal: their outputs went off with that life. Those that the relay's controller may still
+    have running are left to the relay."""
     found = ()
-    for found in steps(app.journal.store):
+    journal = app.journal
+    for found in steps(journal.store):
         app.check()
         await app.pause()
+    resume = getattr(app.relay, "resume", None)
     for session in sorted(found):
-        app.journal_end(session, cause)
+        if resume and resume(grant(journal.store, session)):
+            journal.unended.add(session)
+        else:
+            app.journal_end(session, cause)
     gc.collect()

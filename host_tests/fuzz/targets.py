@@ -4,7 +4,7 @@ A target is called with any bytes. It returns, whatever they are, or fails by an
 own. Beyond that it checks what must hold of what was accepted, where another parser can tell.
 """
 
-from host_tests.fuzz import ble_targets, nfc_targets, relay_targets, ticket_targets
+from host_tests.fuzz import ble_targets, nfc_targets, osdp_targets, relay_targets, ticket_targets
 from host_tests.fuzz.base import TARGETS, Target
 
-__all__ = ["TARGETS", "Target", "ble_targets", "nfc_targets", "relay_targets", "ticket_targets"]
+__all__ = ["TARGETS", "Target", "ble_targets", "nfc_targets", "osdp_targets", "relay_targets", "ticket_targets"]

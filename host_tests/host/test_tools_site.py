@@ -329,3 +329,24 @@ def test_a_fixed_code_is_carried_to_the_reader(tmp_path, capsys):
     path.write_text(path.read_text().replace('"4711"', '"471 1"'))
     with pytest.raises(Problem, match=r"ble\.code: '471 1' will not do; write the code printed on the station"):
         Site.load(tmp_path / "site")
+
+
+def test_osdp_reader_is_provisioned_with_a_key_of_its_own_that_the_site_keeps(site):
+    config = site / "site.toml"
+    config.write_text(config.read_text().replace('kind = "gpio"', 'kind = "osdp"\naddress = 5'))
+    given = Site.load(site).provision_files()
+    key = given["/keys/osdp.key"]
+    assert len(key) == 16 and json.loads(given["/site.json"])["relay"] == {"kind": "osdp", "address": 5}
+    kept = site / "reader-1.osdp-key"
+    assert bytes.fromhex(kept.read_text()) == key and kept.stat().st_mode & 0o077 == 0
+    assert Site.load(site).provision_files()["/keys/osdp.key"] == key
+    kept.write_text("00 11")
+    with pytest.raises(Problem, match="32 hexadecimal digits"):
+        Site.load(site).provision_files()
+
+
+def test_osdp_reader_needs_its_address(site):
+    config = site / "site.toml"
+    config.write_text(config.read_text().replace('kind = "gpio"', 'kind = "osdp"'))
+    with pytest.raises(Problem, match="address is missing"):
+        Site.load(site)

@@ -36,11 +36,19 @@ class Tapped:
 class Station:
     """The station whose flash is the image at `flash_path`; it is off until `power_on`. Time is virtual.
 
-    bus: the one that the PN532's switches choose, "hsu", "i2c" or "spi"; the site's config should say the same.
+    bus: the one that the PN532's switches choose, "hsu", "i2c" or "spi"; the site's config should say the same. world:
+    one that other stations are in, too.
     """
 
-    def __init__(self, flash_path: str | os.PathLike[str], heap: str = "96wK", pace: str = "virtual", bus: str = "hsu"):
-        self.world = World(pace)
+    def __init__(
+        self,
+        flash_path: str | os.PathLike[str],
+        heap: str = "96wK",
+        pace: str = "virtual",
+        bus: str = "hsu",
+        world: World | None = None,
+    ):
+        self.world = world or World(pace)
         self.pins = read_pins(BOARD)
         self.board = Board(self.world, flash_path, heap=heap)
         self.wire = Wire(self.world, _BAUD)

@@ -285,6 +285,7 @@ class Pty:
         self._end.write(os.read(self._master, 4096))
 
     def close(self) -> None:
+        self._end.on_data = lambda data: None
         self._world.remove_reader(self._master)
         os.close(self._master)
         os.close(self._slave)

@@ -1,0 +1,336 @@
+"""A scripted OSDP panel, and a reader at the other end of its line, for the tests of relay/osdp*.
+
+Other than libosdp it does what it is told: any packet, in any order, at any time.
+"""
+
+import struct
+
+try:
+    import cryptolib
+except ImportError:
+    cryptolib = None
+from support import Skip
+
+KEY = bytes(range(16, 32))
+OUI = b"\x42\x43\x54"
+POLL, ID, CAP, LSTAT, ISTAT, OSTAT, OUT, LED, COMSET = 0x60, 0x61, 0x62, 0x64, 0x65, 0x66, 0x68, 0x69, 0x6E
+KEYSET, CHLNG, SCRYPT, FILE, MFG = 0x75, 0x76, 0x77, 0x7C, 0x80
+ACK, NAK, CCRYPT, RMAC, MFGREP = 0x40, 0x41, 0x76, 0x78, 0x90
+
+
+def need_aes():
+    """For tests of the secure channel."""
+    if cryptolib is None:
+        raise Skip("no cryptolib on this interpreter")
+
+
+def ticks_diff(end, start):
+    return ((end - start + (1 << 29)) & ((1 << 30) - 1)) - (1 << 29)
+
+
+def crc(data):
+    """The CRC as the standard's table-less text has it: bit by bit."""
+    value = 0x1D0F
+    for byte in data:
+        value ^= byte << 8
+        for _ in range(8):
+            value = (value << 1 ^ 0x1021 if value & 0x8000 else value << 1) & 0xFFFF
+    return value
+
+
+def packet(address, sequence, body, block=b"", check="crc"):
+    """Any packet, from SOM to CRC."""
+    length = 5 + len(block) + len(body) + (2 if check == "crc" else 1)
+    control = sequence | (4 if check == "crc" else 0) | (8 if block else 0)
+    made = struct.pack("<BBHB", 0x53, address, length, control) + block + body
+    return made + (struct.pack("<H", crc(made)) if check == "crc" else bytes((-sum(made) & 0xFF,)))
+
+
+class Uart:
+    """The reader's port: what `put` was given comes in, `sent` is what went out."""
+
+    def __init__(self):
+        self.waiting = b""
+        self.sent = b""
+
+    def any(self):
+        return len(self.waiting)
+
+    def read(self, count):
+        data, self.waiting = self.waiting[:count], self.waiting[count:]
+        return data
+
+    def write(self, data):
+        self.sent += data
+
+    def flush(self):
+        pass
+
+
+class Services:
+    """What a station offers its controller."""
+
+    reader_id = "reader-1"
+    evse_ids = ["DE*ABC*E1*1", "DE*ABC*E1*2"]
+    starts = 7
+    vehicles = ()
+
+    def __init__(self):
+        self.done = []
+        self.export = [b"\xaa" * 100, b"\xbb" * 16]
+        self.outcome = "ACCEPTED"
+        self.open = 0
+        self.drawn = 0
+
+    def random(self):
+        self.drawn += 1
+        return bytes((self.drawn & 0xFF,)) * 32
+
+    def ticket_key(self, claims):
+        return bytes(range(32))
+
+    def set_time(self, now_s):
+        self.done.append(("time", now_s))
+        return now_s > 1_700_000_000, now_s
+
+    def document_steps(self, token):
+        self.done.append(("document", token))
+        yield None
+        yield self.outcome
+
+    def journal_export(self, kept_from, refused_from, nonce):
+        self.done.append(("journal", kept_from, refused_from, nonce))
+        return iter(self.export)
+
+    def journal_collected(self, up_to):
+        return 0, up_to + 1, 44
+
+    def status(self, dropped):
+        return b"status" + bytes((dropped,))
+
+    def tampered(self):
+        return self.open
+
+
+class Ports:
+    """uart: the line; ticks begin just before their wrap."""
+
+    def __init__(self):
+        self.ticks = (1 << 30) - 5000
+        self.uart = Uart()
+        self.driver = []
+        self.levels = []
+
+    def ticks_ms(self):
+        return self.ticks & ((1 << 30) - 1)
+
+    def ticks_diff(self, end, start):
+        return ticks_diff(end, start)
+
+    def rs485(self, baud):
+        return self.uart, self.driver.append
+
+    def use_relays(self, count):
+        self.levels = [0] * count
+        return [lambda level, index=index: self._put(index, level) for index in range(count)]
+
+    def _put(self, index, level):
+        self.levels[index] = level
+
+
+class Panel:
+    """What a controller says and hears. A subclass has `put`. A test may turn what it counts."""
+
+    def __init__(self, address, key):
+        self.address = address
+        self.key = key
+        self.sequence = 0
+        self.keys = None
+        self.last = b""  # packet that the panel sent last
+        self.pending = None  # what came with the answer to CONTROLLER
+
+    def advance(self):
+        self.sequence = self.sequence % 3 + 1
+
+    # clear text
+
+    def clear(self, body, block=b""):
+        """(id, data) of the answer to a clear packet, or None."""
+        self.last = packet(self.address, self.sequence, body, block)
+        reply = self.put(self.last)
+        self.advance()
+        return plain(reply)
+
+    def greet(self, random=b"RANDOM-A"):
+        """The handshake; whether both have proved the key."""
+        self.sequence = 0
+        assert self.clear(b"\x61\x00")[0] == 0x45
+        assert self.clear(b"\x62\x00")[0] == 0x46
+        answer = self.clear(b"\x76" + random, b"\x03\x11\x01")
+        if answer is None or answer[0] != CCRYPT:
+            return False
+        self.keys = keys = Keys(self.key, random)
+        uid, theirs, proof = answer[1][:8], answer[1][8:16], answer[1][16:]
+        assert uid[:3] == OUI
+        if proof != keys.ecb(keys.data, random + theirs):
+            return False
+        cryptogram = keys.ecb(keys.data, theirs + random)
+        answer = self.clear(b"\x77" + cryptogram, b"\x03\x13\x01")
+        if answer is None or answer[0] != RMAC:
+            return False
+        self.theirs = answer[1]
+        assert self.theirs == keys.ecb(keys.mac2, keys.ecb(keys.mac1, cryptogram))
+        return True
+
+    def connect(self, limits=0x1F, flags=1):
+        """Handshake, READER and CONTROLLER; the body of READER."""
+        assert self.greet()
+        (number, body) = self.await_message(1)
+        self.pending = self.say(0x81, struct.pack("<BBB", 1, limits, flags), number)
+        return body
+
+    # in the channel
+
+    def pack(self, id, data=b""):
+        """The packet of a command, as it is due now."""
+        block = b"\x02\x17" if data else b"\x02\x15"
+        if data:
+            data = data + b"\x80" + bytes(-(len(data) + 1) % 16)
+            data = self.keys.cbc(self.keys.data, invert(self.theirs), data)
+        made = packet(self.address, self.sequence, bytes((id,)) + data + bytes(4), block)[:-6]
+        self.ours = self.keys.code(self.theirs, made)
+        made += self.ours[:4]
+        self.last = made + struct.pack("<H", crc(made))
+        return self.last
+
+    def unpack(self, reply):
+        """(id, data) of a reply in the channel, its MAC checked; a plain one as `clear` gives it; None: nothing."""
+        if len(reply) < 12 or not reply[4] & 8:
+            return plain(reply)
+        assert reply[5:7] in (b"\x02\x16", b"\x02\x18")
+        assert reply[4] & 3 == self.sequence and crc(reply[:-2]) == struct.unpack("<H", reply[-2:])[0]
+        code = self.keys.code(self.ours, reply[:-6])
+        assert code[:4] == reply[-6:-2], "MAC of the reply"
+        self.theirs = code
+        data = reply[8:-6]
+        if data:
+            data = cryptolib.aes(self.keys.data, 2, invert(self.ours)).decrypt(data).rstrip(b"\0")[:-1]
+        return reply[7], data
+
+    def command(self, id, data=b""):
+        answer = self.unpack(self.put(self.pack(id, data)))
+        self.advance()
+        return answer
+
+    def poll(self):
+        """Data of the MFGREP that came, None for an ACK."""
+        if self.pending:
+            data, self.pending = self.pending, None
+            return data
+        answer = self.command(POLL)
+        assert answer is not None and answer[0] in (ACK, MFGREP), answer
+        return None if answer[0] == ACK else manufacturer(answer)
+
+    def await_message(self, id, polls=100):
+        """(number, body) of the next message of that id; others are passed over."""
+        body = b""
+        for _ in range(polls):
+            data = self.poll()
+            if data is None:
+                continue
+            assert len(data) <= 64
+            total, offset = struct.unpack("<HH", data[2:6])
+            body = data[6:] if offset == 0 else body + data[6:]
+            if len(body) == total and data[0] == id:
+                return data[1], body
+        raise AssertionError("message %02x did not come" % id)
+
+    def say(self, id, body, number=0):
+        """An MFG command; data of the MFGREP that answers it, or None."""
+        answer = self.command(MFG, OUI + struct.pack("<BBHH", id, number, len(body), 0) + body)
+        assert answer[0] in (ACK, MFGREP), answer
+        return None if answer[0] == ACK else manufacturer(answer)
+
+
+class Line(Panel):
+    """A reader, and its panel."""
+
+    def __init__(self, folder, address=5, key=KEY, panel_key=None, enable=False):
+        need_aes()
+        super().__init__(address, panel_key or key)
+        from relay import osdp, osdp_setup
+
+        path = folder + "/osdp.key"
+        with open(path, "wb") as file:
+            file.write(key)
+        osdp_setup.KEY_FILE = path
+        self.ports = Ports()
+        self.services = Services()
+        config = {"kind": "osdp", "address": address, "baud": 9600}
+        self.relay = osdp.Osdp(
+            self.services.evse_ids,
+            480 * 60_000,
+            self.ports,
+            self.services,
+            self.ports.use_relays(2) if enable else [],
+        )
+        self.relay.link = osdp_setup.link(config, self.ports, self.services, self.relay, path)
+
+    def put(self, data):
+        """Bytes on the line; what the reader sends back."""
+        self.ports.uart.waiting += data
+        before = len(self.ports.uart.sent)
+        while self.ports.uart.waiting:
+            self.relay.link.serve()
+        return self.ports.uart.sent[before:]
+
+    def pass_ms(self, ms, renew=True):
+        """Time goes by in a station that serves; what ended."""
+        ended = []
+        while ms > 0:
+            step = min(ms, 100)
+            self.ports.ticks += step
+            ms -= step
+            self.ports.uart.waiting and self.relay.link.serve()
+            ended += self.relay.service()
+        return ended
+
+
+def manufacturer(answer):
+    assert answer[1][:3] == OUI
+    return answer[1][3:]
+
+
+def plain(reply):
+    if not reply:
+        return None
+    assert crc(reply[:-2]) == struct.unpack("<H", reply[-2:])[0]
+    at = 5 + (reply[5] if reply[4] & 8 else 0)
+    return reply[at], reply[at + 1 : -2]
+
+
+def invert(data):
+    return bytes([byte ^ 0xFF for byte in data])
+
+
+class Keys:
+    def __init__(self, key, random):
+        tail = random[:6] + bytes(8)
+        self.data, self.mac1, self.mac2 = [
+            self.ecb(key, head + tail) for head in (b"\x01\x82", b"\x01\x01", b"\x01\x02")
+        ]
+
+    @staticmethod
+    def ecb(key, data):
+        return cryptolib.aes(key, 1).encrypt(data)
+
+    @staticmethod
+    def cbc(key, iv, data):
+        return cryptolib.aes(key, 2, iv).encrypt(data)
+
+    def code(self, before, data):
+        if len(data) % 16:
+            data = data + b"\x80" + bytes(-(len(data) + 1) % 16)
+        if data[:-16]:
+            before = self.cbc(self.mac1, before, data[:-16])[-16:]
+        return self.cbc(self.mac2, before, data[-16:])
