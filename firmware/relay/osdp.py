@@ -11,7 +11,6 @@ from micropython import const
 
 from relay.grant import LEASE_MS, Ended, RelayFault
 from relay.lease import Leases
-from relay.osdp_link import Link
 from relay.osdp_messages import BAD, NOT_NOW, Rejected, text
 
 _READER = const(0x01)  # messages of the reader
@@ -49,9 +48,9 @@ def make(config, evse_ids, max_on_ms, ports, services):
     from relay import osdp_setup
 
     outputs = ports.use_relays(len(evse_ids)) if config.get("enable") else []
-    relay = Osdp(evse_ids, max_on_ms, ports, services, outputs)
-    relay.link = osdp_setup.link(config, ports, services, relay)
-    del osdp_setup
+    relay = Osdp(
+        evse_ids, max_on_ms, ports, services, outputs, lambda relay: osdp_setup.link(config, ports, services, relay)
+    )
     ports.unload("relay", "osdp_setup")
     return relay
 
@@ -70,13 +69,12 @@ class _Ending:
 
 
 class Osdp(Leases):
-    """link: relay.osdp_link.Link; services: station.controller.Controller; outputs: callables(level), one an EVSE, or
-    none; `enforces` is a list that the controller's word changes in place."""
+    """link: callable(relay) -> relay.osdp_link.Link; services: station.controller.Controller; outputs:
+    callables(level), one an EVSE, or none; `enforces` is a list that the controller's word changes in place."""
 
-    link: Link
-
-    def __init__(self, evse_ids, max_on_ms, ports, services, outputs):
+    def __init__(self, evse_ids, max_on_ms, ports, services, outputs, link):
         super().__init__(evse_ids, max_on_ms, ports.ticks_ms, ports.ticks_diff)
+        self.link = link(self)
         self.enforces = ["maxDuration"]
         self._services = services
         self._outputs = dict(zip(evse_ids, outputs))

@@ -80,10 +80,10 @@ class Trust:
 
     def take(self, offered):
         """`take_steps` at one go."""
-        word = None
+        word = ""
         for word in self.take_steps(offered):
             pass
-        return word
+        return word or ""
 
     def require(self):
         """Raises NoTrust unless there is a bundle to go by."""

@@ -31,8 +31,8 @@ def grant(journal, session):
 
 
 async def end(app, cause):
-    """Ends them in the app's journal: their outputs went off with that life. Those that the relay's controller may still
-    have running are left to the relay."""
+    """Ends them in the app's journal: their outputs went off with that life. Those that the relay's controller may
+    still have running are left to the relay."""
     found = ()
     journal = app.journal
     for found in steps(journal.store):

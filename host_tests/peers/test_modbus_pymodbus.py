@@ -138,7 +138,7 @@ class Bench:
         )
         await self.server.serve_forever(background=True)
         config = {"map": relay_map(self.name), "unit": 1, "baud": 19200, "parity": "none", "stop": 1, "amps": 16}
-        self.relay = modbus.make(config, [E1, E2], 24 * 3_600_000, self.line, None)
+        self.relay = modbus.make(config, [E1, E2], 24 * 3_600_000, self.line)
         self.tasks = [asyncio.create_task(work) for work in (self.line.tick(), self.relay.run(), self._serve())]
         await self.until(lambda: self.relay.accepts(E1, {}) and self.relay.accepts(E2, {}))
         self.writes.clear()

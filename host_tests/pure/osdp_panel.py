@@ -273,8 +273,8 @@ class Line(Panel):
             self.ports,
             self.services,
             self.ports.use_relays(2) if enable else [],
+            lambda relay: osdp_setup.link(config, self.ports, self.services, relay, path),
         )
-        self.relay.link = osdp_setup.link(config, self.ports, self.services, self.relay, path)
 
     def put(self, data):
         """Bytes on the line; what the reader sends back."""
