@@ -131,7 +131,7 @@ def sim(
             raise Problem(f"{folder / CONFIG} has no table [ble], so its radio is off: add [ble] and its presence")
         image = virtual_flash(folder) if site else Path(name) / "flash.img"
         with ExitStack() as stack:
-            station = stack.enter_context(Station(image, pace="real", **({"heap": _RADIO_HEAP} if phones else {})))
+            station = stack.enter_context(Station(image, _RADIO_HEAP if phones else "96wK", "real"))
             air = stack.enter_context(Air(station.world))
             Radio(station.board, air)
             say("deploying to the virtual board …")
