@@ -23,6 +23,7 @@ from tools import (
     inspection,
     issue,
     journal,
+    keys_command,
     log,
     problem,
     provision,
@@ -92,6 +93,7 @@ app.command(epilog=settle.EXAMPLES)(settle.settle)
 journal.app.command(epilog=fleet.EXAMPLES)(fleet.collect)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(journal.app, name="journal")
+app.add_typer(keys_command.app, name="keys")
 app.add_typer(signed_time.app, name="time")
 
 

@@ -1,19 +1,18 @@
 """`init`: a new site directory, with its keys and a site.toml that explains itself."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tools import site_schema
-from tools.keys import new_key, reason, write_private
+from tools import passphrase, site_schema
+from tools.keys import PRIVATE, new_key, reason, write_private
 from tools.problem import Problem
 from tools.site import BUNDLE, CONFIG, Site
 from tools.terminal import say
 from tools.zones import zone
-
-_PRIVATE = ("root.jwk", "issuer.jwk", "driver.jwk")
 
 _TEMPLATE = """\
 # A charging station's ticket reader: who it is, whom it believes, how it behaves.
@@ -102,6 +101,8 @@ EXAMPLES = """Examples:
 
   python -m tools init site --ble
 
+  python -m tools init site --passphrase
+
   python -m tools init site --operator 'DE*GEF' --evse 'DE*GEF*E1*1=AC' --evse 'DE*GEF*E1*2=DC' --provider DE-XYZ
 """
 
@@ -122,15 +123,27 @@ def init(
     ble: Annotated[
         bool, typer.Option("--ble", help="Serve phones over Bluetooth, encrypted, once a cable is plugged.")
     ] = False,
+    protect: Annotated[
+        bool,
+        typer.Option(
+            "--passphrase",
+            help="Encrypt the private keys: asks twice for a passphrase. Where the variable "
+            f"{passphrase.VARIABLE} has one, that is taken, with this option or without.",
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace site.toml AND ALL KEYS that are there.")] = False,
 ):
     """Make a site: a directory with site.toml and the keys of operator, issuer and driver."""
-    site = make(folder, operator, pool, station, evse, provider, timezone, force, ble)
+    _refuse_to_overwrite(folder, force)  # before somebody thinks of a passphrase
+    secret = passphrase.new() if protect or os.environ.get(passphrase.VARIABLE) else ""
+    site = make(folder, operator, pool, station, evse, provider, timezone, force, ble, secret)
     say(f"Made the site {folder}: {', '.join(site.evse_ids)}")
     say(f"  {CONFIG:11} what to edit; it explains itself")
     say("  root.jwk    signs whom the reader trusts: keep it secret, and a copy elsewhere")
     say("  issuer.jwk  signs tickets: keep it secret")
     say("  driver.jwk  a driver's key, to try tickets that name their holder")
+    if secret:
+        say("The keys are under the passphrase. Whoever loses it loses them.")
     say(
         f"Next: python -m tools issue --site {folder} > ticket.jws && python -m tools verify --site {folder} ticket.jws"
     )
@@ -146,8 +159,9 @@ def make(
     timezone: str = "Europe/Berlin",
     force: bool = False,
     ble: bool = False,
+    secret: str = "",
 ) -> Site:
-    """The site that `init` makes of these, without a word. Problem where it cannot."""
+    """The site that `init` makes of these, without a word; `secret`: the passphrase. Problem where it cannot."""
     _demand(operator, "--operator", "operator")
     base = operator if "*" in operator else f"{operator[:2]}*{operator[2:]}"
     pool, station = pool or f"{base}*P1", station or f"{base}*S1"
@@ -157,7 +171,7 @@ def make(
     zone(timezone)
     evses = [_evse(text) for text in evse or [f"{base}*E1*1=AC"]]
     _refuse_to_overwrite(folder, force)
-    keys = {name: new_key() for name in _PRIVATE}
+    keys = {name: new_key() for name in PRIVATE}
     text = _TEMPLATE.format(
         operator=json.dumps(operator),
         pool=json.dumps(pool),
@@ -177,7 +191,10 @@ def make(
             # versions of bundles under the old root mean nothing to the new one
             (folder / BUNDLE).unlink(missing_ok=True)
         for name, key in keys.items():
-            write_private(folder / name, json.dumps(key, indent=2).encode() + b"\n", replace=force)
+            content = json.dumps(key, indent=2) + "\n"
+            write_private(
+                folder / name, (passphrase.lock(content, secret) if secret else content).encode(), replace=force
+            )
         (folder / CONFIG).write_text(text, "utf-8")
         (folder / ".gitignore").write_text("*\n", "utf-8")  # private keys are not for repositories
     except OSError as error:
@@ -201,6 +218,6 @@ def _evse(text: str) -> tuple[str, str]:
 def _refuse_to_overwrite(folder: Path, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise Problem(f"{folder} is a file; name a directory to make")
-    there = [name for name in (CONFIG, *_PRIVATE) if (folder / name).exists()]
+    there = [name for name in (CONFIG, *PRIVATE) if (folder / name).exists()]
     if there and not force:
         raise Problem(f"{folder} already has {', '.join(there)}; name another directory, or add --force to lose them")
