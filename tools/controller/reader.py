@@ -17,6 +17,7 @@ from tools.terminal import printable
 
 VALIDATION_S = 4.5  # the reader waits 5 s, the way there and back included
 STATUS_S = 60
+SOON_S = 2
 TIME_S = 3600
 
 # (OCPP's EVSE id, provider, ticket id, ticket key in hexadecimal) -> yes, no, or None for silence
@@ -110,15 +111,17 @@ class Reader:
             self.sessions.resume(number, values)
         elif id == Id.END:
             self.sessions.end(number, values)
+            self._status_soon()
         elif id == Id.ENDED_TAKEN:
             self.sessions.ended_taken(values)
+            self._status_soon()
         elif id == Id.VALIDATE:
             self._validate(number, values)
         elif id == Id.STATUS:
             self._judge_status(values)
         elif id == Id.DOCUMENT:
             self._say(f"{self.name}: document {printable(values['outcome'])}")
-            self._status_due = self._clock()
+            self._status_soon()
         elif id == Id.TIME_ANSWER:
             if values["result"]:
                 self._say(f"{self.name}: refuses the time; its clock says {values['unix_s']}")
@@ -130,6 +133,10 @@ class Reader:
             if values["rejected"] == Id.JOURNAL_READ:
                 self.pull.give_up()
             self._say(f"{self.name}: rejects {what}, reason {values['why']}")
+
+    def _status_soon(self) -> None:
+        """There is something new in the journal, once the reader has written it."""
+        self._status_due = min(self._status_due, self._clock() + SOON_S)
 
     def _greet(self, number: int, values: dict[str, Any]) -> None:
         """Only the reader that the site names, with its EVSEs in order, may grant anything here."""
