@@ -128,6 +128,12 @@ class FakeReader:
         values = {"version": 1, "starts": 7, "count": len(self.evses), "reader": self.name, "evses": self.evses}
         return self.ask(Id.READER, Id.CONTROLLER, **{**values, **more})
 
+    def pause(self, seconds: float) -> None:
+        """It says nothing for so long."""
+        self._device.stop()
+        time.sleep(seconds)
+        self._device.start()
+
     def close(self) -> None:
         self._device.teardown()
         os.close(self._master)

@@ -64,7 +64,8 @@ def site(provisioned, tmp_path):  # noqa: F811
 
 
 def test_ticket_to_transaction_and_back_to_the_journal(provisioned, site, tmp_path):  # noqa: F811
-    with Bench(provisioned, tmp_path / "flash.img", heap="112wK") as bench, Listening() as back_end:
+    bench = Bench(provisioned, tmp_path / "flash.img", heap="112wK")
+    with bench, Listening() as back_end:
         make_osdp(bench, baud=BAUD)
         wire = Wire(bench.world, BAUD)
         bench.board.uart(2).connect(wire.end("reader"))

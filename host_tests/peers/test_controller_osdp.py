@@ -15,7 +15,7 @@ from host_tests.peers.osdp_reader import ADDRESS, FakeReader
 from store import journal
 from store.journal import Journal
 from tools import journal as journal_command
-from tools.controller import messages, serve, sessions
+from tools.controller import messages, panel, serve, sessions
 from tools.controller.backend import Backend
 from tools.controller.evse import SimulatedEvse
 from tools.controller.messages import Id
@@ -53,19 +53,19 @@ class Controller:
 
     async def _run(self):
         await self.csms.open()
-        panel = Panel(self._path, {ADDRESS: self._key}, 115200)
+        bus = Panel(self._path, {ADDRESS: self._key}, 115200)
         store = Store(self.site.folder / "controller.sqlite")
         readers: dict[int, Reader] = {}
         backend = Backend(self.csms.url, "DE*ABC*S1", store, self._stop, self._connectors, self.said.append)
         readers[ADDRESS] = Reader(
-            self.site, [self.evse], store, partial(panel.send, ADDRESS), partial(panel.send_file, ADDRESS),
+            self.site, [self.evse], store, partial(bus.send, ADDRESS), partial(bus.send_file, ADDRESS),
             self.said.append, backend.authorize, release=self._release, is_online=lambda: backend.online,
         )  # fmt: skip
         try:
             self.reader = readers[ADDRESS]
-            await serve.serve(panel, readers, backend, lambda: self.stopping)
+            await serve.serve(bus, readers, backend, lambda: self.stopping)
         finally:
-            panel.close()
+            bus.close()
             store.close()
             await self.csms.close()
 
@@ -217,3 +217,15 @@ def test_wrong_key_hears_nothing(folder, reader):
         with pytest.raises(AssertionError):
             reader.secure(1)
         assert reader.heard == []
+
+
+@pytest.mark.slow
+def test_reader_that_was_away_is_found_again_soon(folder, reader, monkeypatch):
+    monkeypatch.setattr(panel, "AGAIN_S", 3)
+    with Controller(folder, reader.path).running() as controller:
+        reader.secure()
+        reader.greet()
+        reader.pause(30)
+        assert any("lost" in line for line in controller.said)
+        reader.secure(5)
+        assert reader.greet()["version"] == 1

@@ -13,7 +13,9 @@ from tools.controller.messages import VENDOR
 from tools.problem import Problem
 
 DOCUMENTS = 0x80  # the file type of signed documents
-AGAIN_S = 15  # a reader without a channel for so long is called anew, since libosdp would wait for up to 300 s
+# A reader without a channel for so long is called anew, since libosdp would wait for up to 300 s. That costs the other
+# readers of the bus a handshake: for their sake a reader that stays away is called less and less often.
+AGAIN_S, LONGEST_AGAIN_S = 15, 240
 
 
 class _Port(osdp.Channel):
@@ -60,10 +62,15 @@ class Panel:
         self._files: dict[int, bytes] = {}
         self._secure = dict.fromkeys(keys, False)
         self._called_at = dict.fromkeys(keys, time.monotonic())
+        self._patience = dict.fromkeys(keys, AGAIN_S)
         flags = [osdp.LibFlag.EnforceSecure]
-        infos = [osdp.PDInfo(address, self._port, scbk=key, flags=flags) for address, key in keys.items()]
-        self._cp = osdp.ControlPanel(infos, log_level=osdp.LogLevel.Emergency)
-        self._cp.start()
+        self._infos = [osdp.PDInfo(address, self._port, scbk=key, flags=flags) for address, key in keys.items()]
+        self._cp = self._begin()
+
+    def _begin(self) -> osdp.ControlPanel:
+        panel = osdp.ControlPanel(self._infos, log_level=osdp.LogLevel.Emergency)
+        panel.start()
+        return panel
 
     @property
     def fault(self) -> str:
@@ -85,20 +92,32 @@ class Panel:
             waiting = self._waiting[address]
             while waiting and self._cp.submit_command(address, waiting[0]):
                 waiting.popleft()
+        self._call_anew()
         return heard
 
     def _look_after(self, address: int) -> None:
         now = time.monotonic()
         secure = self._cp.is_sc_active(address)
         if secure:
-            self._called_at[address] = now
+            self._called_at[address], self._patience[address] = now, AGAIN_S
         elif self._secure[address]:
             self._waiting[address].clear()  # what is still true is said again in the next channel
-        elif now - self._called_at[address] >= AGAIN_S:
-            self._called_at[address] = now
-            if self._cp.disable_pd(address):
-                self._cp.enable_pd(address)
         self._secure[address] = secure
+
+    def _call_anew(self) -> None:
+        """With a panel that has forgotten how long it wanted to wait; enabling a device once more does not help."""
+        now = time.monotonic()
+        late = [at for at, called in self._called_at.items() if now - called >= self._patience[at]]
+        if late:
+            self._cp.teardown()
+            self._cp = self._begin()
+            for address in late:
+                self._called_at[address] = now
+                if any(self._secure.values()):
+                    self._patience[address] = min(2 * self._patience[address], LONGEST_AGAIN_S)
+            for address in self._secure:
+                self._secure[address] = False
+                self._waiting[address].clear()
 
     def send(self, address: int, data: bytes) -> None:
         """A manufacturer message for a reader; lost where there is no channel to it."""
