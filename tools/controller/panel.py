@@ -1,5 +1,6 @@
 """The OSDP bus: libosdp as the panel of one or several readers, each with its own key."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -29,7 +30,8 @@ class _Port(osdp.Channel):
             if rs485:
                 self._line.rs485_mode = RS485Settings()
         except (serial.SerialException, OSError, ValueError) as error:
-            detail = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            code = getattr(error, "errno", None)
+            detail = os.strerror(code) if code else str(error).splitlines()[0]
             raise Problem(f"cannot use {path}: {detail.lower()}; is it this controller's, and not in use?") from None
 
     def read(self, max_bytes: int) -> bytes:

@@ -38,8 +38,9 @@ async def run(
             lambda: {key: word for r in readers.values() for key, word in r.connectors().items()}, say, password,
             next(iter(sites.values())).reader,
         )  # fmt: skip
-    panel = Panel(port, keys, baud, rs485)
+    panel: Panel | None = None
     try:
+        panel = Panel(port, keys, baud, rs485)
         first_id = 1
         for address, site in sites.items():
             readers[address] = Reader(
@@ -52,7 +53,8 @@ async def run(
         say(f"Serving {', '.join(site.reader for site in sites.values())} on {port} at {baud} baud (Ctrl+C ends this)")
         await serve(panel, readers, backend)
     finally:
-        panel.close()
+        if panel:
+            panel.close()
         for evse in (evse for here in evses.values() for evse in here):
             evse.close()
         store.close()
