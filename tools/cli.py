@@ -27,6 +27,7 @@ from tools import (
     log,
     problem,
     provision,
+    purge,
     repair,
     settle,
     signed_time,
@@ -91,6 +92,7 @@ app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=repair.EXAMPLES)(repair.repair)
 app.command(epilog=settle.EXAMPLES)(settle.settle)
 journal.app.command(epilog=fleet.EXAMPLES)(fleet.collect)
+journal.app.command("purge", epilog=purge.EXAMPLES)(purge.purge_command)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(journal.app, name="journal")
 app.add_typer(keys_command.app, name="keys")

@@ -35,6 +35,7 @@ COLUMNS = {
     "multi_usage": "string", "tariff": "string", "holder": "string", "online": "string", "session": "int64",
     "seconds": "int64", "energy_wh": "int64",
 }  # fmt: skip
+_FOLDERS = "collected.txt"  # in a site directory: where its journals were collected, a folder a line
 _SHORT = 16  # characters of a SHA-256 in hexadecimal that stand for a device, or an export
 
 
@@ -54,24 +55,45 @@ def collect(
     added = 0
     for site, file in track(found, "collecting", console=Console(stderr=True), transient=True):
         added += collect_one(site, file, to)
+    for site in {site.folder: site for site, _ in found}.values():
+        _note(site, to)
     say(f"{to}: {added} new records of {len(found)} journals")
 
 
 def collect_one(site: Site, file: Path, to: Path) -> int:
     """Writes what is new in a pulled journal to the folder; how many records that were."""
     key = site.journal_key()
-    device = hashlib.sha256(b"journal" + key).hexdigest()[:_SHORT]
+    device = device_of(key)
     export = journal.read_checked(file, key)
     target = to / f"{device}-{hashlib.sha256(export).hexdigest()[:_SHORT]}.parquet"
     if target.exists():
         return 0
-    known, rows = _known(to, device), []
+    known, rows = known_codes(to, device), []
     _continue(chain.split(export), known, file)
     for record, entry in zip(journal.records(export), _entries(export), strict=True):
         if (record["stream"], record["sequence"]) not in known:
             rows.append(_row(site, device, record, entry[5].hex()))
     write(rows, target)
     return len(rows)
+
+
+def device_of(key: bytes) -> str:
+    """What stands for a reader with that journal key."""
+    return hashlib.sha256(b"journal" + key).hexdigest()[:_SHORT]
+
+
+def collected_in(site: Site) -> list[Path]:
+    """The folders that a site's journals were collected into."""
+    note = site.folder / _FOLDERS
+    return [Path(line) for line in note.read_text("utf-8").splitlines() if line] if note.exists() else []
+
+
+def _note(site: Site, to: Path) -> None:
+    """Remembers the folder, so that `purge` finds what was collected."""
+    folders = collected_in(site)
+    if to.resolve() not in folders:
+        with (site.folder / _FOLDERS).open("a", encoding="utf-8") as file:
+            file.write(f"{to.resolve()}\n")
 
 
 def write(rows: list[dict[str, Any]], target: Path) -> None:
@@ -97,7 +119,7 @@ def _entries(export: bytes) -> list:
     return [entry for entry in chain.split(export) if entry[0] != TRAILER]
 
 
-def _known(folder: Path, device: str) -> dict[tuple[str, int], str]:
+def known_codes(folder: Path, device: str) -> dict[tuple[str, int], str]:
     """(stream, sequence): code of what was collected of a device."""
     _, parquet = packages()
     known = {}

@@ -67,6 +67,11 @@ kind = "gpio"  # who closes the contactor: gpio is one enable pin for each EVSE
 # [rtc]
 # kind = "ds3231"
 
+# Pulled journals hold the tickets of drivers. They are deleted that long after their last record, by `journal pull` and
+# `journal purge`, once `journal collect` has them without the tickets:
+# [journal]
+# keep_tickets = "90d"
+
 [trust]
 # valid_for = "90d"  # the reader stops believing a trust bundle that old; without it bundles do not end
 # accept_ended = true  # but goes on with it where no new one came

@@ -80,8 +80,11 @@ def pull(
 ):
     """Fetch a reader's journal and check it. The reader stands still for the while.
 
-    The file is checked before anything is released: what fails the check stays on the reader.
+    The file is checked before anything is released: what fails the check stays on the reader. Journals in the site
+    directory that are older than site.toml lets them be are purged, as `purge` does.
     """
+    from tools.purge import purge  # which imports this module
+
     here = Site.load(site)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     out = out or site / f"{here.reader}-{stamp}.journal"
@@ -93,6 +96,8 @@ def pull(
         if release and grants:
             _release(board, grants[-1])
     say(f"Wrote {out}: {len(records(export))} records, none missing or changed")
+    if gone := purge(here)[0]:
+        say(f"Deleted, since their time is over and all of it is collected: {', '.join(file.name for file in gone)}")
 
 
 @app.command()

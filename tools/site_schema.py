@@ -146,6 +146,7 @@ SCHEMA = _table(
         },
     ),
     rtc=_table(["kind"], kind={"enum": ["ds3231"], "remedy": '"ds3231", the clock chip that this reader knows'}),
+    journal=_table([], keep_tickets=_text("duration")),
     trust=_table(
         [],
         valid_for=_text("duration"),
