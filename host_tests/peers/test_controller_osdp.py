@@ -42,8 +42,9 @@ STATUS = {
 class Controller:
     """Runs in a thread of its own, as `serve.run` runs it, with a back end that listens beside it."""
 
-    def __init__(self, folder, path, key=KEY, release=True):
+    def __init__(self, folder, path, key=KEY, release=True, has_time=True):
         self.csms = Csms()
+        self.has_time = has_time
         self.evse = SimulatedEvse()
         self.said = []
         self.stopping = False
@@ -59,7 +60,8 @@ class Controller:
         backend = Backend(self.csms.url, "DE*ABC*S1", store, self._stop, self._connectors, self.said.append)
         readers[ADDRESS] = Reader(
             self.site, [self.evse], store, partial(bus.send, ADDRESS), partial(bus.send_file, ADDRESS),
-            self.said.append, backend.authorize, release=self._release, is_online=lambda: backend.online,
+            self.said.append, backend.authorize, release=self._release, has_time=lambda: self.has_time,
+            is_online=lambda: backend.online,
         )  # fmt: skip
         try:
             self.reader = readers[ADDRESS]
@@ -181,6 +183,16 @@ def test_journal_is_released_once_it_is_checked_and_on_disk(folder, reader, tmp_
         reader.say(Id.STATUS, **{**status, "oldest_kept": 4, "last_kept": 4})
         reader.ask(Id.RENEW, Id.RUNS, session=1, lease_s=60)
         assert not [heard for heard in reader.heard if heard[0] == Id.JOURNAL_READ]
+
+
+def test_time_of_a_clock_that_nobody_set_is_not_told(folder, reader):
+    with Controller(folder, reader.path, has_time=False).running() as controller:
+        reader.secure()
+        reader.greet()
+        reader.hear(Id.STATUS_GET)
+        reader.ask(Id.RENEW, Id.RUNS, session=1, lease_s=60)
+        assert not [heard for heard in reader.heard if heard[0] == Id.TIME]
+        assert any("not synchronised" in line for line in controller.said)
 
 
 def test_newer_trust_bundle_is_brought(folder, reader):

@@ -13,6 +13,7 @@ from serial.rs485 import RS485Settings
 from tools.controller.messages import VENDOR
 from tools.problem import Problem
 
+_MOST_WAITING = 256  # messages for a reader: far more than are ever due; the oldest would be lost
 DOCUMENTS = 0x80  # the file type of signed documents
 # A reader without a channel for so long is called anew, since libosdp would wait for up to 300 s. That costs the other
 # readers of the bus a handshake: for their sake a reader that stays away is called less and less often.
@@ -60,7 +61,7 @@ class Panel:
 
     def __init__(self, path: str, keys: Mapping[int, bytes], baud: int = 9600, rs485: bool = False):
         self._port = _Port(path, baud, rs485)
-        self._waiting: dict[int, deque[dict[str, Any]]] = {address: deque() for address in keys}
+        self._waiting: dict[int, deque[dict[str, Any]]] = {address: deque(maxlen=_MOST_WAITING) for address in keys}
         self._files: dict[int, bytes] = {}
         self._secure = dict.fromkeys(keys, False)
         self._called_at = dict.fromkeys(keys, time.monotonic())
