@@ -77,6 +77,12 @@ def test_accepted_grant_energises_nothing_until_it_is_renewed(desk):
     assert [event["event_type"] for event in desk.events()] == ["Started"]
 
 
+def test_acceptance_that_is_a_minute_old_is_none(desk):
+    desk.grant()
+    desk.run(60, renewed=False)
+    assert desk.renew()["result"] == 1 and not desk.evses[0].energised
+
+
 def test_what_is_not_renewed_for_a_minute_ends(desk):
     desk.grant()
     desk.renew(lease_s=600)

@@ -195,6 +195,7 @@ def test_time_of_a_clock_that_nobody_set_is_not_told(folder, reader):
         assert any("not synchronised" in line for line in controller.said)
 
 
+@pytest.mark.slow  # test_controller_firmware brings one, too
 def test_newer_trust_bundle_is_brought(folder, reader):
     site = Site.load(folder)
     with Controller(folder, reader.path).running() as controller:
@@ -224,6 +225,7 @@ def test_reader_of_another_site_is_not_served(folder, reader, wrong):
         assert reader.heard == []
 
 
+@pytest.mark.slow  # the reader's own tests have this
 def test_wrong_key_hears_nothing(folder, reader):
     with Controller(folder, reader.path, secrets.token_bytes(16)).running():
         with pytest.raises(AssertionError):

@@ -54,6 +54,7 @@ class Sessions:
         self._kept: dict[int, Session] = {}
         self._running: dict[int, _Running] = {}
         self._told_at: dict[int, float] = {}
+        self._accepted_at: dict[int, float] = {}
         self._tickets: dict[bytes, str] = {}
         for evse in evses:
             evse.de_energise()
@@ -85,7 +86,9 @@ class Sessions:
         if result == messages.ACCEPTED:
             for other in [kept for kept in self._kept.values() if kept.state == "accepted"]:
                 if other.evse == values["evse"]:
+                    self._accepted_at.pop(other.session, None)
                     del self._kept[other.session]  # the reader gave it up, else it would not grant anew
+            self._accepted_at[values["session"]] = self._clock()
             self._kept[values["session"]] = Session.of_grant(values, self._tickets.get(values["ticket_key"], ""))
         self._say(f"{self.reader}: grant {values['session']} on EVSE {values['evse']}: answered {result}")
         self._tell(Id.GRANT_ANSWER, number, session=values["session"], result=result)
@@ -105,7 +108,10 @@ class Sessions:
     def renew(self, number: int, values: dict[str, Any]) -> None:
         session = self._kept.get(values["session"])
         if session and session.state == "accepted":
-            self._start(session)
+            if self._clock() - self._accepted_at.pop(session.session) < LONGEST_LEASE_S:
+                self._start(session)
+            else:
+                del self._kept[session.session]  # an acceptance is no older than a lease
         running = self._running.get(values["session"])
         if running:
             running.lease_end = self._clock() + min(values["lease_s"], LONGEST_LEASE_S)
@@ -155,7 +161,7 @@ class Sessions:
         session = self._kept.get(values["session"])
         if session and session.state == "accepted":
             session.energy_wh = 0
-            del self._kept[session.session]
+            del self._kept[session.session], self._accepted_at[session.session]
         elif session and session.state == "runs":
             self._end(session, values["cause"], taken=True)
         elif session:
