@@ -109,7 +109,10 @@ class Link:
             if self._file.whole is None:
                 return
             self._judging = self._services.document_steps(self._file.whole)
-        outcome = next(self._judging, "INTERNAL_FAULT")
+        try:
+            outcome = next(self._judging, "INTERNAL_FAULT")
+        except MemoryError:
+            outcome = "TOO_LARGE"
         if outcome is not None:
             self._judging = self._file.whole = None
             result = 0 if outcome in ("ACCEPTED", "SAME", "SET", "FLOOR", "RESET") else 1

@@ -105,13 +105,13 @@ class File:
             return -3
         try:
             self._held += data[11:]
+            if offset + length < size:
+                return 0
+            self.whole = bytes(self._held)
         except MemoryError:
-            self._held = b""
-            return -1
-        if offset + length < size:
-            return 0
-        self.whole, self._held = bytes(self._held), b""
-        return 1
+            pass
+        self._held = b""
+        return 1 if self.whole else -1
 
 
 class Export:

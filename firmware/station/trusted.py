@@ -70,7 +70,8 @@ class Trust:
             yield None
             answer = bundle.judge(self._bundle, candidate, self._roots, self._time_ms(), self._ignore_end)
             if answer == bundle.ACCEPTED:
-                self._slots.write(SLOT, bytes(offered))
+                for _ in self._slots.write_steps(SLOT, offered):
+                    yield None
                 self._bundle = candidate
             yield answer
         except Refused as refusal:

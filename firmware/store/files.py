@@ -33,15 +33,23 @@ def settle(file):
         _fsync(file.fileno())
 
 
-def put(path, mode, parts):
-    """Write the byte strings `parts` to `path` ("wb": replace, "ab": append) as one durable change."""
+def put_steps(path, mode, parts):
+    """Generator: writes the byte strings `parts` to `path` ("wb": replace, "ab": append) as one durable change, with a
+    None after each."""
     try:
         with open(path, mode) as file:
             for part in parts:
                 file.write(part)
+                yield None
             settle(file)
     except OSError as error:
         raise ours(error, path) from None
+
+
+def put(path, mode, parts):
+    """`put_steps` at one go."""
+    for _ in put_steps(path, mode, parts):
+        pass
 
 
 def take(path, offset, length):

@@ -15,12 +15,15 @@ copy is there; the higher generation holds. One copy that rots loses nothing.
 import binascii
 import struct
 
+from micropython import const
+
 from . import files
 from .files import Fault, Full
 
 _HEAD = "<2sII"
 _HEAD_SIZE = 10
 VALUE_MAX = 65536
+_PIECE = const(2048)
 
 
 class Slots:
@@ -68,6 +71,11 @@ class Slots:
 
     def write(self, name, value):
         """Replace the value durably. Raises Full or Fault, and then the old or the new value is there."""
+        for _ in self.write_steps(name, value):
+            pass
+
+    def write_steps(self, name, value):
+        """Generator: `write`, with None between pieces that erase a block or two of the flash."""
         if len(value) > VALUE_MAX:
             raise Full("slot %s: more than %d bytes" % (name, VALUE_MAX))
         good = self._copies(name)
@@ -77,8 +85,10 @@ class Slots:
             files.folder(self._folder)
         head = struct.pack(_HEAD, b"SV", generation, len(value))
         crc = binascii.crc32(value, binascii.crc32(head)) & 0xFFFFFFFF
+        parts = [head] + [value[at : at + _PIECE] for at in range(0, len(value), _PIECE)] + [struct.pack("<I", crc)]
         for which in ("b", "a") if newest == "a" else ("a", "b"):
-            files.put("%s/%s.%s" % (self._folder, name, which), "wb", (head, value, struct.pack("<I", crc)))
+            yield from files.put_steps("%s/%s.%s" % (self._folder, name, which), "wb", parts)
+            yield None
         self._damaged[name] = []
 
     def remove(self, name):

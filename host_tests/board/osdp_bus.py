@@ -40,6 +40,9 @@ class BusPanel(osdp_panel.Panel):
         self._heard = b""
         self.answers_us: list[int] = []
         self.missed = 0
+        self.pause_s = 0.05  # between polls, as libosdp
+        self.idle_us: list[int] = []  # when each poll began that brought nothing
+        self.first_us: dict[int, tuple[int, int]] = {}  # by message: begin and end of the poll of its first fragment
         self.told: list[tuple[int, bytes]] = []
         self.refuse = 0
         self.energy = 0
@@ -64,15 +67,20 @@ class BusPanel(osdp_panel.Panel):
         return self._heard
 
     def serve(self, seconds, until=lambda: False):
-        """Polls every 50 ms, as libosdp does, and does what a controller has to; whether `until` came true."""
+        """Polls, and does what a controller has to; whether `until` came true."""
         end_us = self.world.now_us + int(seconds * 1e6)
         while self.world.now_us < end_us:
+            polled_us = self.world.now_us
             data = self.poll()
+            if data is None:
+                self.idle_us.append(polled_us)
+            elif data[4:6] == bytes(2):
+                self.first_us.setdefault(data[0], (polled_us, self.world.now_us))
             while data is not None:
                 data = self._take(data)
             if until():
                 return True
-            self.world.run(0.05)
+            self.world.run(self.pause_s)
         return False
 
     def _take(self, data):

@@ -17,8 +17,8 @@ _HEAP = "112wK"  # this deliverer takes 12 KB more of it than a bare pin
 class Bus(Bench):
     """A reader on a bus of its own."""
 
-    def __init__(self, provisioned, image):
-        super().__init__(provisioned, image, heap=_HEAP)
+    def __init__(self, provisioned, image, heap=_HEAP):
+        super().__init__(provisioned, image, heap=heap)
         make_osdp(self)
         self.line = Wire(self.world, BAUD)
         self.board.uart(2).connect(self.line.end("reader"))
@@ -86,12 +86,14 @@ def test_online_validation_goes_over_the_line(bus, panel):
     assert len(panel.heard(6)) == 1
 
 
+@pytest.mark.slow
 def test_silent_controller_loses_the_session(bus, panel):
     assert tap(bus, panel, maxDuration=30) == "GRANTED"
     bus.world.run(125, wall_limit_s=100)
     assert "LEASE_LOST" in bus.board.console_log and "relay: no controller" in bus.board.console_log
 
 
+@pytest.mark.slow
 def test_controller_that_restarts_in_a_session_goes_on_with_it(bus, panel):
     assert tap(bus, panel, maxDuration=30) == "GRANTED"
     bus.world.run(20)
