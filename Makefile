@@ -20,7 +20,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint soak fuzz bench sim build flash deploy provision clean
+.PHONY: help demo test lint soak fuzz bench selftest sim build flash deploy provision clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ fuzz: $(DEV) ## a million inputs for the parsers of foreign bytes (ARGS='ndef_me
 
 bench: $(DEV) ## measure; PORT=… on a board, else here
 	@$(BIN)/python -m tools bench $(if $(PORT),--port "$(PORT)") $(ARGS)
+
+selftest: $(TOOLS) ## PORT=…: test each part of a board (ARGS=--energise: its relay too)
+	$(call need,PORT)
+	@$(BIN)/python -m tools selftest --port "$(PORT)" $(ARGS)
 
 sim: $(TOOLS) ## a virtual board to play with: tap cards on it, watch its lights and relay
 	@$(BIN)/python -m tools sim $(ARGS)

@@ -29,6 +29,7 @@ from tools import (
     provision,
     purge,
     repair,
+    selftest,
     settle,
     signed_time,
     sim,
@@ -89,6 +90,7 @@ app.command(epilog=devices.EXAMPLES)(devices.devices)
 app.command(epilog=log.EXAMPLES)(log.log)
 app.command(epilog=decommission.EXAMPLES)(decommission.decommission)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command(epilog=selftest.EXAMPLES)(selftest.selftest)
 app.command(epilog=repair.EXAMPLES)(repair.repair)
 app.command(epilog=settle.EXAMPLES)(settle.settle)
 journal.app.command(epilog=fleet.EXAMPLES)(fleet.collect)

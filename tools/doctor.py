@@ -28,7 +28,7 @@ _SLOW_FLASH_MS = 2000  # for 4 KB: an erase takes 45 ms, and littlefs needs a fe
 _FULL = 10  # percent of the file system that should be free
 _BUSES = {"nfc_hsu": "hsu", "nfc_i2c": "i2c", "nfc_spi": "spi"}
 _LAST_STARTS = 5
-_GOOD, _POOR, _BAD = "well", "look", "bad"
+GOOD, _POOR, _BAD = "well", "look", "bad"
 
 
 @dataclass
@@ -58,7 +58,7 @@ def doctor(port: deploy.PortOption, as_json: AS_JSON = False) -> int:
             "", "", "", "what to do", title=f"{port}: {facts['machine']}, {facts['id']}", title_justify="left"
         )
         for one in findings:
-            style = {_GOOD: "green", _POOR: "yellow", _BAD: "red"}[one.state]
+            style = {GOOD: "green", _POOR: "yellow", _BAD: "red"}[one.state]
             cells = (one.about, one.state, one.said, one.remedy)
             table.add_row(*(Text(printable(cell)) for cell in cells), style=style)
         answers().print(table)
@@ -99,11 +99,11 @@ def judge(facts: dict[str, Any], starts: list[tuple[str, str]]) -> list[Finding]
         told = "; ".join(damage) or facts.get("stores_error", "")
         remedy = "`python -m tools repair` shows what giving it up costs" if damage else ""
         found.append(
-            Finding("stores", _BAD if told else _GOOD, told or "ledger, journal and clock floor are whole", remedy)
+            Finding("stores", _BAD if told else GOOD, told or "ledger, journal and clock floor are whole", remedy)
         )
     if "clock" in facts:
         found.append(_clock(facts))
-        found.append(_nfc(facts))
+        found.append(reader_chip(facts))
     if facts["maintenance"]:
         remedy = "deploy or provision again, or remove /maintenance and reset"
         found.append(Finding("maintenance", _BAD, "the board is in maintenance: no station runs", remedy))
@@ -116,7 +116,7 @@ def _version(facts: dict[str, Any]) -> Finding:
     if version < _OLDEST:
         least = ".".join(map(str, _OLDEST))
         return Finding("MicroPython", _BAD, facts["version"], f"flash {least} or newer")
-    return Finding("MicroPython", _GOOD, facts["version"])
+    return Finding("MicroPython", GOOD, facts["version"])
 
 
 def _heap(facts: dict[str, Any]) -> Finding:
@@ -124,7 +124,7 @@ def _heap(facts: dict[str, Any]) -> Finding:
     said = f"{free >> 10} KB free of {free + facts['heap']['used'] >> 10} KB, nothing loaded"
     if free < _LEAST_FREE:
         return Finding("heap", _BAD, said, "this MicroPython leaves too little: build it with boards/ of this firmware")
-    return Finding("heap", _GOOD, said)
+    return Finding("heap", GOOD, said)
 
 
 def _flash(facts: dict[str, Any]) -> Finding:
@@ -145,7 +145,7 @@ def _flash(facts: dict[str, Any]) -> Finding:
         )
     if flash["free"] * 100 < flash["size"] * _FULL:
         return Finding("flash", _POOR, said, "remove files that do not belong there (`mpremote fs ls`)")
-    return Finding("flash", _GOOD, said)
+    return Finding("flash", GOOD, said)
 
 
 def _firmware(facts: dict[str, Any]) -> list[Finding]:
@@ -154,16 +154,16 @@ def _firmware(facts: dict[str, Any]) -> list[Finding]:
         return [Finding("firmware", _BAD, f"missing or damaged ({told})", "deploy")]
     place = "in the ROMFS partition" if facts.get("rom") else "in files"
     remedy = "" if facts.get("rom") else "a MicroPython with a romfs partition (boards/README.md) saves 70 KB of heap"
-    found = [Finding("firmware", _GOOD, place, remedy)]
+    found = [Finding("firmware", GOOD, place, remedy)]
     if facts["native"]:
-        found.append(Finding("native code", _GOOD, "the signature check is compiled for this chip"))
+        found.append(Finding("native code", GOOD, "the signature check is compiled for this chip"))
     else:
         remedy = "deploy with the --board of this chip; if it is that, executable memory ran out: reset"
         found.append(Finding("native code", _BAD, "plain bytecode serves: a signature takes seconds", remedy))
     if "site" not in facts:
         found.append(Finding("site", _BAD, facts.get("site_error", "none"), "provision"))
     else:
-        found.append(Finding("site", _GOOD, f"reader {facts['site']['reader']}, PN532 on {facts['site']['bus']}"))
+        found.append(Finding("site", GOOD, f"reader {facts['site']['reader']}, PN532 on {facts['site']['bus']}"))
     return found
 
 
@@ -181,19 +181,20 @@ def _clock(facts: dict[str, Any]) -> Finding:
         return Finding(
             "clock", _POOR, said, "`python -m tools time set`, or fit a DS3231 so that it outlasts a power cut"
         )
-    return Finding("clock", _GOOD, said)
+    return Finding("clock", GOOD, said)
 
 
-def _nfc(facts: dict[str, Any]) -> Finding:
+def reader_chip(facts: dict[str, Any]) -> Finding:
+    """Whether the PN532 answers on the site's bus, or on any where there is no site."""
     heard = {bus: facts[name] for name, bus in _BUSES.items() if str(facts.get(name, "")).startswith("PN532")}
     wants = facts.get("site", {}).get("bus")
     if wants in heard:
-        return Finding("PN532", _GOOD, f"answers on {wants}: {heard[wants]}")
+        return Finding("PN532", GOOD, f"answers on {wants}: {heard[wants]}")
     tried = ", ".join(bus for name, bus in _BUSES.items() if facts.get(name) != "no pins")
     if heard:
         there = next(iter(heard))
         if wants is None:
-            return Finding("PN532", _GOOD, f"answers on {there}: {heard[there]}")
+            return Finding("PN532", GOOD, f"answers on {there}: {heard[there]}")
         remedy = f'set its switches to {wants.upper()}, or write bus = "{there}" in site.toml and provision'
         return Finding("PN532", _BAD, f"silent on {wants}, and answers on {there}", remedy)
     remedy = "check its 3V3 and GND, its switches, and by the board's wiring.svg whether two lines are swapped"
@@ -207,4 +208,4 @@ def _resets(facts: dict[str, Any], starts: list[tuple[str, str]]) -> Finding:
         return Finding("resets", _BAD, f"{crashes} crashes in a row; {said}", "see why: `python -m tools log`")
     if any("WATCHDOG" in what or "FAULT" in what for _, what in starts):
         return Finding("resets", _POOR, said, "see why with `python -m tools log`; a weak supply does this too")
-    return Finding("resets", _GOOD, said)
+    return Finding("resets", GOOD, said)

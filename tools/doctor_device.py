@@ -112,8 +112,16 @@ def nfc(bus):
         from nfc.spi import Spi as Bus
     timing, port = Timing(), lines[0]
     chip = Pn532(Bus(port, timing, *lines[1:]), timing, reset=ports.nfc_reset)
+
+    async def talk():
+        await chip.start()
+        start = time.ticks_us()
+        for _ in range(4):
+            await chip.check()
+        said.setdefault("nfc_us", {})[bus] = time.ticks_diff(time.ticks_us(), start) // 4
+
     try:
-        asyncio.run(asyncio.wait_for(chip.start(), 4))
+        asyncio.run(asyncio.wait_for(talk(), 4))
     except Exception as error:
         return type(error).__name__ + ": " + str(error)
     return "PN532 firmware %d.%d" % tuple(chip.firmware[1:3])
