@@ -30,8 +30,12 @@ class BadFrame(Exception):
         self.too_long = too_long
 
 
+class NoRoom(Exception):
+    """The phones' messages together would take too much memory: this one has to come again later."""
+
+
 class Room:
-    """Bytes that all unfinished messages together may take."""
+    """Bytes that the messages of all phones together may take, until they are judged."""
 
     def __init__(self, free):
         self.free = free
@@ -52,7 +56,7 @@ class Inbox:
         self._heard = self._timing.after(0)
 
     def take(self, frame):
-        """True when this frame ends a message, which `message` then gives. Raises BadFrame; nothing helps then."""
+        """True when this frame ends a message, which `message` then gives. Raises BadFrame, NoRoom: nothing helps."""
         if not _HEAD <= len(frame) <= MAX_FRAME:
             raise BadFrame("size of frame")
         flags, at = frame[0], _HEAD
@@ -78,9 +82,10 @@ class Inbox:
         return bool(flags & _LAST)
 
     def message(self):
-        """The message that has just ended; None for one that is longer than a PRESENT can be."""
+        """The message that has just ended; None for one that is longer than a PRESENT can be. It keeps its room until
+        the next one or `clear`: who judges it needs some."""
         message = None if self._buffer is None else bytes(self._buffer)
-        self.clear()
+        self._have, self._total, self._buffer = 0, None, None
         return message
 
     def clear(self):
@@ -100,9 +105,10 @@ class Inbox:
     def _begin(self, total):
         if total > MAX_MESSAGE:
             raise BadFrame("too long", True)
+        self.clear()
         if total <= MAX_KEPT:
             if total > self._room.free:
-                raise BadFrame("no room")
+                raise NoRoom
             self._buffer = bytearray(total)
             self._room.free -= total
             self._held = total

@@ -5,9 +5,11 @@ What the radio reports comes at any time, so its handler only copies into a ring
     kind[1] | connection[2, LE] | length[2, LE] | data: a frame or an MTU
 """
 
+import gc
+
 from micropython import const
 
-from ble.frames import MAX_FRAME, SILENCE_MS, BadFrame, Inbox, Room, cut
+from ble.frames import MAX_FRAME, SILENCE_MS, BadFrame, Inbox, NoRoom, Room, cut
 
 MAX_PHONES = const(4)
 _BASE = "-8bd3-431f-9ede-7dc389a5640a"
@@ -29,6 +31,7 @@ _ROOM = const(6000)
 _LOOK_MS = const(10)
 _IDLE_MS = const(40)
 _CROWD_MS = const(5000)  # for an exchange while others wait for a place
+_SEND_MS = const(4000)  # for a message
 _ADVERTISE_US = const(100_000)
 _LEAST_MTU = const(23)
 
@@ -71,9 +74,9 @@ class Link:
     async def send(self, message):
         """Notifies a message, as fast as the radio takes it. Raises Gone."""
         timing = self._radio.timing
+        deadline = timing.after(_SEND_MS)
         for frame in cut(message, self._sent, min(self.mtu - 3, MAX_FRAME)):
             self._sent += 1
-            deadline = timing.after(SILENCE_MS)
             while not self.gone:
                 try:
                     self._radio.ble.gatts_notify(self.handle, self._radio.outbox, frame)
@@ -86,11 +89,13 @@ class Link:
                 raise Gone(self.gone)
 
     async def left(self):
-        """Waits for the phone to disconnect, for as long as it may take."""
+        """Waits for the phone to disconnect, for as long as it may take. What it says counts for nothing."""
+        timing = self._radio.timing
         self.inbox.clear()
-        self.inbox.heard()
-        while not self.gone and not self.inbox.late():
-            await self._radio.timing.sleep(_LOOK_MS)
+        self.ready = True
+        deadline = timing.after(SILENCE_MS)
+        while not self.gone and timing.left(deadline) > 0:
+            await timing.sleep(_LOOK_MS)
 
     def hear(self, frame):
         """A frame came in."""
@@ -100,6 +105,8 @@ class Link:
             self.ready = self.inbox.take(frame)
         except BadFrame as bad:
             self.bad = self.bad or bad
+        except (NoRoom, MemoryError):
+            self.bad = self.bad or Gone("no room")
 
 
 class Peripheral:
@@ -143,6 +150,9 @@ class Peripheral:
                 self._report("reset")
             except OSError as error:
                 self._report("radio: " + str(error))
+            except MemoryError:  # phones must not be able to reset the reader; the ring may have lost its place
+                self._report("no memory")
+                gc.collect()
             for link in self._links.values():
                 link.gone = "radio"
             self._links = {}
@@ -220,6 +230,8 @@ class Peripheral:
             link = self._links.get(handle)
             if kind == _CONNECT:
                 self._advertising = False
+                if link is not None:
+                    link.gone = "left"  # and was not heard to
                 link = self._links[handle] = Link(self, handle)
                 self._start(self._served(link))
             elif link is None:
@@ -245,6 +257,7 @@ class Peripheral:
                 self._report(str(error))
         except MemoryError:
             self._report("no memory")
+            gc.collect()
         link.inbox.clear()
         if not link.gone:
             try:

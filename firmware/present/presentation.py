@@ -6,10 +6,11 @@ class Presentation:
 
     ticket: the bytes as received (JWS as ASCII, or CWT); carrier: "card", "phone" or "ble";
     evse_id: the holder's choice among those on offer, or None; proof: a `present.proof.Proof`, or None;
-    encrypted: it came as a record of the encrypted channel; code: it holds the code that the station shows.
+    encrypted: it came as a record of the encrypted channel; code: whether it holds the code that the station shows,
+    None where it names none.
     """
 
-    def __init__(self, ticket, carrier, evse_id=None, proof=None, encrypted=False, code=False):
+    def __init__(self, ticket, carrier, evse_id=None, proof=None, encrypted=False, code=None):
         self.ticket = ticket
         self.carrier = carrier
         self.evse_id = evse_id

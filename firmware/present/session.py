@@ -68,7 +68,7 @@ class Session:
         code, signature = message.get(messages.CODE), message.get(messages.SIGNATURE)
         # whoever names a code proves the one that is shown here, whoever names none that there was none
         proof = None if signature is None else Proof(nonce, "" if code is None else self._code, signature, binding)
-        right = bool(self._code) and code == self._code
+        right = None if code is None else bool(self._code) and code == self._code
         return Presentation(message[messages.TICKET], carrier, evse_id, proof, self.channel is not None, right)
 
     def verdict(self, reason, evse_id=None, limits=None):

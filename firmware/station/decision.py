@@ -49,7 +49,8 @@ class Decision:
     fault: () -> what is wrong with the relay side, "" if nothing;
     running: (ledger key, evse_id or None) -> the one EVSE where a session of that ticket runs, or None;
     busy, ready: evse_id -> bool (a session runs there; a vehicle waits there);
-    presence: (presentation, evse_id) -> bool; online: async (claims, evse_id) -> "yes" | "no" | "silent", within 5 s;
+    presence: (presentation, evse_id) -> bool; served: presentation -> None, it spends what its presence rests on;
+    online: async (claims, evse_id) -> "yes" | "no" | "silent", within 5 s;
     pause: async callable, called between pieces of long work so that everything else is served.
     """
 
@@ -83,6 +84,7 @@ class Decision:
         self.busy = busy or (lambda evse_id: False)
         self.ready = ready or (lambda evse_id: True)
         self.presence = presence or (lambda presentation, evse_id: presentation.carrier != "ble")
+        self.served = lambda presentation: None
         self.online = online or _never_answers
         # held between their check and their record
         self._evses_held = set()
@@ -280,6 +282,9 @@ class Decision:
             raise Refused(reason.STORE_FAULT, str(fault)) from fault
         if not self.accepts(verdict.evse_id, verdict.limits):
             raise Refused(reason.RELAY_FAULT, self.fault() or verdict.evse_id)
+        if not self.presence(presentation, verdict.evse_id):  # any more
+            raise Refused(reason.PRESENCE_REQUIRED)
+        self.served(presentation)
         try:
             if claims.multi_usage != "Allowed":
                 verdict.first_use = verdict.unused  # so that it is taken back if memory runs out in there

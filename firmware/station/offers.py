@@ -1,5 +1,7 @@
 """Sessions for phones where the site encrypts: each has a key pair of its own, which is made while nothing is to do."""
 
+import gc
+
 from micropython import const
 
 from present.channel import pair_steps
@@ -26,8 +28,11 @@ class Offers:
 
     async def run(self):
         while True:
-            if self._pair is None:
-                self._pair = await self._make()
+            try:
+                if self._pair is None:
+                    self._pair = await self._make()
+            except MemoryError:  # phones must not be able to reset the reader
+                gc.collect()
             await self._timing.sleep(_LOOK_MS)
 
     async def _make(self):

@@ -17,9 +17,9 @@ def start(app, site, decision, tap, offer, random, timing, ports):
     if kind == "button" and button is None:
         raise NotReady("config", 1, "this board has no pin for a button")
     presence = Presence(kind, app.relay.vehicle, button, site.ble.get("code", ""), random, timing, _show)
-    decision.presence = presence
-    if button is not None:
-        app.start("button", presence.run(), None)
+    decision.presence, decision.served = presence, presence.served
+    if kind in ("button", "code"):
+        app.start("presence", presence.run(), None)
     radio = Radio(ports, site, offer, timing, tap, presence, lambda task: app.start("phone", task, None))
     app.start("bluetooth", radio.peripheral.run(), None)
 
@@ -77,8 +77,8 @@ class Radio:
 
     async def _judge(self, link, session, presentation):
         verdict = await self._tap.present(presentation, self._ticks_ms())
-        if verdict.granted:
-            self._presence.served()
+        if presentation.code is False and verdict.claims is not None:
+            self._presence.missed()
         limits = verdict.limits if verdict.granted else None
         await link.send(session.verdict(verdict.reason, verdict.evse_id, limits))
 

@@ -1,6 +1,6 @@
 """Frames over Bluetooth: what is put together, what is refused and why, and that nothing grows beyond its limits."""
 
-from ble.frames import MAX_KEPT, MAX_MESSAGE, BadFrame, Inbox, Room, cut
+from ble.frames import MAX_KEPT, MAX_MESSAGE, BadFrame, Inbox, NoRoom, Room, cut
 
 _START = (1 << 29) - 700  # close to where ticks wrap on 32-bit boards
 _WRAP = 1 << 30
@@ -40,6 +40,8 @@ def refused(box, frame):
         box.take(frame)
     except BadFrame as bad:
         return bad.detail
+    except NoRoom:
+        return "no room"
     return "taken"
 
 
@@ -123,7 +125,7 @@ def test_a_message_over_the_limit_is_refused_at_its_first_frame_and_one_over_a_p
         assert box.message() is None
 
 
-def test_all_phones_together_take_no_more_than_the_room_and_give_it_back():
+def test_all_phones_together_take_no_more_than_the_room_until_they_are_judged():
     room = Room(1000)
     boxes = [Inbox(Clock(), room) for _ in range(3)]
     for box in boxes[:2]:
@@ -135,6 +137,8 @@ def test_all_phones_together_take_no_more_than_the_room_and_give_it_back():
     for frame in list(cut(bytes(400), 0, 20))[1:]:
         boxes[1].take(frame)
     assert boxes[1].message() == bytes(400)
+    assert room.free == 600  # it is being judged
+    assert boxes[1].take(bytes((3, 0xFF & len(list(cut(bytes(400), 0, 20))), 0, 0)))
     assert room.free == 1000
     boxes[0].clear()
     assert room.free == 1000
