@@ -1,0 +1,163 @@
+"""Memory that runs out while phones are served: a phone is lost, or the radio starts anew, and nothing else."""
+
+import asyncio
+
+from ble.gatt import Gone, Peripheral
+from host_tests.host.test_station_presence import Clock
+from station.offers import Offers
+
+CONNECT, DISCONNECT, WRITTEN = 1, 2, 3
+
+
+class Ble:
+    """As much of a radio as the peripheral uses."""
+
+    def __init__(self):
+        self.on, self.starts, self.written, self.sent, self.cut = False, 0, b"", [], []
+
+    def active(self, on=None):
+        if on is not None:
+            self.on, self.starts = on, self.starts + bool(on)
+        return self.on
+
+    def irq(self, handler):
+        self.handler = handler
+
+    def gatts_register_services(self, services):
+        return ((1, 2, 3),)
+
+    def gatts_read(self, handle):
+        return self.written
+
+    def gatts_notify(self, connection, handle, data):
+        self.sent.append((connection, data))
+
+    def gap_disconnect(self, connection):
+        self.cut.append(connection)
+        self.handler(DISCONNECT, (connection, 0, b""))
+
+    def config(self, **values):
+        pass
+
+    gap_advertise = gatts_set_buffer = gatts_write = lambda self, *args, **values: None
+
+    def writes(self, connection, frame):
+        self.written = frame
+        self.handler(WRITTEN, (connection, 2))
+
+
+class Air:
+    """A peripheral that echoes messages, its tasks and what it reported."""
+
+    def __init__(self):
+        self.ble, self.said, self.tasks = Ble(), [], []
+        self.peripheral = Peripheral(
+            self.ble, lambda text: text, b"", "reader", Clock(), self.start, self.echo, self.said.append
+        )
+
+    def start(self, coroutine):
+        self.tasks.append(asyncio.ensure_future(coroutine))
+
+    async def echo(self, link):
+        while True:
+            await link.send(await link.receive())
+
+    async def rounds(self, count=20):
+        for _ in range(count):
+            await asyncio.sleep(0)
+
+    def run(self, scene):
+        async def all_of_it():
+            running = asyncio.ensure_future(self.peripheral.run())
+            await self.rounds()
+            await scene(self)
+            assert not running.done()
+            for task in (running, *self.tasks):
+                task.cancel()
+
+        asyncio.run(all_of_it())
+
+
+async def is_served(air, connection):
+    air.ble.handler(CONNECT, (connection, 0, b""))
+    await air.rounds()
+    air.ble.writes(connection, b"\x03\x00\x00\x01!")
+    await air.rounds()
+    assert air.ble.sent.pop() == (connection, b"\x03\x00\x00\x01!")
+
+
+def test_a_message_that_there_is_no_memory_for_costs_its_phone_the_connection_and_no_other_phone():
+    async def scene(air):
+        await is_served(air, 5)
+        air.ble.handler(CONNECT, (6, 0, b""))
+        await air.rounds()
+
+        def no_memory(frame):
+            raise MemoryError
+
+        air.peripheral._links[6].inbox.take = no_memory
+        air.ble.writes(6, b"\x01\x00\x10\x00!")
+        await air.rounds()
+        assert air.ble.cut == [6] and air.ble.starts == 1 and air.said == ["no room"]
+        air.ble.writes(5, b"\x03\x01\x00\x01?")
+        await air.rounds()
+        assert air.ble.sent.pop() == (5, b"\x03\x01\x00\x01?")
+
+    Air().run(scene)
+
+
+def test_a_ring_that_there_is_no_memory_to_read_starts_the_radio_anew():
+    async def scene(air):
+        await is_served(air, 5)
+        taken = air.peripheral._taken
+
+        def no_memory(count):
+            air.peripheral._taken = taken
+            taken(count)
+            raise MemoryError
+
+        air.peripheral._taken = no_memory
+        air.ble.writes(5, b"\x03\x01\x00\x01?")
+        await air.rounds()
+        assert air.ble.starts == 2 and air.said == ["no memory"] and not air.peripheral._links
+        await is_served(air, 5)
+
+    Air().run(scene)
+
+
+def test_a_phone_whose_leaving_was_not_heard_gets_nothing_that_is_meant_for_the_next_one():
+    async def scene(air):
+        await is_served(air, 5)
+        old = air.peripheral._links[5]
+        await is_served(air, 5)
+        try:
+            await old.send(b"secret")
+        except Gone:
+            return
+        raise AssertionError("sent")
+
+    Air().run(scene)
+
+
+def test_a_key_pair_that_there_is_no_memory_for_is_made_later():
+    class Site:
+        reader_id = "reader-1"
+
+    calls = []
+
+    def random():
+        calls.append(0)
+        if len(calls) < 3:
+            raise MemoryError
+        return bytes(range(32))
+
+    async def scene():
+        offers = Offers(Site(), ["DE*ABC*E1*1"], random, Clock())
+        running = asyncio.ensure_future(offers.run())
+        while offers._pair is None:
+            assert not running.done()
+            await asyncio.sleep(0)
+        running.cancel()
+
+    asyncio.run(scene())
+    assert len(calls) == 3
