@@ -2,6 +2,13 @@
 
 import sys
 
-from tools.cli import main
+try:
+    from tools.cli import main
+except ModuleNotFoundError as missing:
+    if (missing.name or "").partition(".")[0] == "tools":
+        raise
+    remedy = "use `make …`, or activate what `make demo` sets up: `. .venv/bin/activate`"
+    print(f"error: this Python has no {missing.name}; {remedy}", file=sys.stderr)
+    sys.exit(2)
 
 sys.exit(main())

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tools.problem import Problem
+from tools.problem import Problem, shown
 
 BOARDS = Path(__file__).resolve().parent.parent / "boards"
 _ROW = re.compile(r"([A-Z][A-Z0-9_]*),GPIO(\d+)")
@@ -105,7 +105,7 @@ def known_boards(folder: Path = BOARDS) -> list[str]:
 def settings(board: str, folder: Path = BOARDS) -> dict[str, Any]:
     """build.toml of a board."""
     if board not in known_boards(folder):  # a path to one elsewhere would have files written there
-        raise Problem(f"there is no board {board!r} in boards/: there are {', '.join(known_boards(folder))}")
+        raise Problem(f"there is no board {shown(board)} in boards/: there are {', '.join(known_boards(folder))}")
     return tomllib.loads((folder / board / "build.toml").read_text())
 
 
@@ -118,7 +118,7 @@ def read(board: str, folder: Path = BOARDS) -> dict[str, int]:
             continue
         match = _ROW.fullmatch(line)
         if match is None:
-            raise Problem(f"boards/{board}/pins.csv:{number}: {line!r} is not like RELAY,GPIO25")
+            raise Problem(f"boards/{board}/pins.csv:{number}: {shown(line)} is not like RELAY,GPIO25")
         if match[1] in pins:
             raise Problem(f"boards/{board}/pins.csv:{number}: {match[1]} is there twice")
         pins[match[1]] = int(match[2])
@@ -194,7 +194,7 @@ def check(board: str, folder: Path = BOARDS) -> dict[str, int]:
     pins, chosen = read(board, folder), settings(board, folder)
     chip = CHIPS.get(chosen["chip"])
     if chip is None:
-        raise Problem(f"boards/{board}/build.toml: chip {chosen['chip']!r} is none of {', '.join(CHIPS)}")
+        raise Problem(f"boards/{board}/build.toml: chip {shown(chosen['chip'])} is none of {', '.join(CHIPS)}")
     found = conflicts(pins, chip, chosen["uarts"], chosen["console"])
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""

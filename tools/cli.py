@@ -1,5 +1,6 @@
 """`python -m tools`: the commands, and what becomes of an error."""
 
+import errno
 import os
 import signal
 import sys
@@ -38,6 +39,7 @@ from tools import (
     wallet_server,
 )
 from tools.controller import command as controller_command
+from tools.keys import reason
 from tools.problem import Problem
 
 USAGE = 2  # exit code: the command line, or a file that it names, is at fault
@@ -129,15 +131,23 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except BrokenPipeError:
         # whoever read our output went away: as a shell says it of a program that SIGPIPE ended, and no answer of ours
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 128 + signal.SIGPIPE
     except (KeyboardInterrupt, typer.Abort):
         return _complain("stopped", 130)
     except Exception as error:
         if problem.debugging:
             raise
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and not error.filename:
+            _drop_output()
+            return _complain(f"cannot write: {reason(error)}; make room and run this again", USAGE)
         told = f"{type(error).__name__}: {error}".splitlines()[0]
         return _complain(f"internal fault ({told}); run `python -m tools --debug …` and report what it shows", USAGE)
+
+
+def _drop_output() -> None:
+    """What is still to be written to stdout goes nowhere: the interpreter, at its end, would complain once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(text: str, code: int) -> int:

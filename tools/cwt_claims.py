@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import cbor2
 
 from ticket import times
-from tools.problem import Problem
+from tools.problem import Problem, shown
 from tools.units import wire_time
 
 PRIVATE = -65537  # the one private claim: a map with what CWT has no registered claim for
@@ -78,7 +78,7 @@ def _registered(name: str, value):
     if name in ("created", "notBefore", "notAfter"):
         ms = times.parse(value) if isinstance(value, str) else None
         if ms is None or ms % 1000:
-            raise Problem(f"{name}: {value!r} has no CWT form; write whole seconds as 2026-11-22T12:00:00Z")
+            raise Problem(f"{name}: {shown(value)} has no CWT form; write whole seconds as 2026-11-22T12:00:00Z")
         return ms // 1000
     if name == "id" and isinstance(value, str):
         return value.encode()
@@ -102,7 +102,7 @@ def _private(name: str, value):
         if name == "tariffs":
             return [tariff["tariffId"] if isinstance(tariff, dict) else tariff for tariff in value]
     except (ValueError, KeyError, TypeError):
-        raise Problem(f"{name}: {value!r} has no CWT form; check its words in `issue --help`") from None
+        raise Problem(f"{name}: {shown(value)} has no CWT form; check its words in `issue --help`") from None
     return value
 
 

@@ -9,7 +9,7 @@ import typer
 
 from tools import passphrase, site_schema
 from tools.keys import PRIVATE, new_key, reason, write_private
-from tools.problem import Problem
+from tools.problem import Problem, shown
 from tools.site import BUNDLE, CONFIG, Site
 from tools.terminal import say
 from tools.zones import zone
@@ -136,7 +136,9 @@ def init(
             f"{passphrase.VARIABLE} has one, that is taken, with this option or without.",
         ),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace site.toml AND ALL KEYS that are there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace site.toml AND ITS KEYS; journal keys are kept.")
+    ] = False,
 ):
     """Make a site: a directory with site.toml and the keys of operator, issuer and driver."""
     _refuse_to_overwrite(folder, force)  # before somebody thinks of a passphrase
@@ -149,6 +151,8 @@ def init(
     say("  driver.jwk  a driver's key, to try tickets that name their holder")
     if secret:
         say("The keys are under the passphrase. Whoever loses it loses them.")
+    for path in sorted(folder.glob("*.journal-key")):
+        say(f"Kept {path}: that reader's journal is checked with it; for a new reader of that name, delete it")
     say(
         f"Next: python -m tools issue --site {folder} > ticket.jws && python -m tools verify --site {folder} ticket.jws"
     )
@@ -209,13 +213,13 @@ def make(
 
 def _demand(value: str, option: str, kind: str) -> None:
     if not site_schema.is_id(kind, value):
-        raise Problem(f"{option} {value!r} will not do; write {site_schema.EXAMPLES[kind]}")
+        raise Problem(f"{option} {shown(value)} will not do; write {site_schema.EXAMPLES[kind]}")
 
 
 def _evse(text: str) -> tuple[str, str]:
     id, _, kind = text.rpartition("=")
     if kind.upper() not in ("AC", "DC") or not id:
-        raise Problem(f"--evse {text!r} will not do; write the id, = and AC or DC, such as 'DE*ABC*E1*1=AC'")
+        raise Problem(f"--evse {shown(text)} will not do; write the id, = and AC or DC, such as 'DE*ABC*E1*1=AC'")
     _demand(id, "--evse", "evse")
     return id, kind.upper()
 

@@ -8,13 +8,13 @@ import typer
 
 from ticket import form as ticket_form
 from ticket.verdict import Refused
-from tools import mint, ticket_file
+from tools import mint, reasons, ticket_file, verify
 from tools.cwt_claims import WORDS, Kind, Meter, Smart, Use, Validation
-from tools.keys import load_key, reason
+from tools.keys import load_key, new_key, reason
 from tools.options import SITE
 from tools.problem import Problem
 from tools.site import Site
-from tools.terminal import say
+from tools.terminal import printable, say
 from tools.units import duration_s, epoch_ms, instant_ms
 
 EXAMPLES = """Examples:
@@ -30,6 +30,7 @@ EXAMPLES = """Examples:
 Form = Literal["jws", "cwt"]
 Alg = Literal["Ed25519", "EdDSA"]
 Ids = list[str] | None
+_PASSING = ("WRONG_DAY", "NOT_YET_VALID", "EXPIRED")  # refusals of a moment, which says nothing of another
 
 
 def _listed(name: str) -> str:
@@ -162,6 +163,7 @@ def issue(
     ticket = mint.mint(content, issuer, form, alg)
     if not unchecked:
         _check(ticket)
+        _warn(here, content, issuer, max(now_ms, start_ms))
     _deliver(ticket, form, out)
 
 
@@ -193,6 +195,34 @@ def _check(ticket: bytes) -> None:
         raise Problem(
             f"every reader would refuse this ticket: {refused.reason}{detail}; put that right, or add --unchecked"
         ) from None
+
+
+def _warn(site: Site, claims: dict, issuer: dict, at_ms: int) -> None:
+    """One line, where this site would refuse such a ticket at all of its EVSEs, though its holder did all that is due.
+
+    Judged is a twin of the ticket, whose driver's key is at hand. A site directory without a bundle and without the
+    root's key, as a provider may have one, cannot tell.
+    """
+    claims, driver = dict(claims), None
+    if "driverPublicKey" in claims:
+        driver = new_key()
+        claims["driverPublicKey"] = {name: driver[name] for name in ("kty", "crv", "x")}
+    twin = mint.mint(claims, issuer)
+    encrypted = claims.get("e2eCommunicationSecurity") == "EphemeralKeyAgreement"
+    verdicts = []
+    try:
+        with verify.Desk(site, at_ms, online="yes") as desk:
+            for evse in site.evse_ids:
+                verdicts.append(desk.judge(verify.present(site, twin, evse, driver, encrypted)))
+                if verdicts[-1].granted:
+                    return
+    except Problem:
+        return
+    first = verdicts[0]
+    untold = site.content["relay"]["kind"] == "osdp" and first.reason == "LIMIT_NOT_ENFORCEABLE"
+    if first.reason not in _PASSING and not untold:  # which limits are kept is for the controller to tell the reader
+        detail = f" ({printable(first.detail)})" if first.detail else ""
+        say(f"warning: this site would refuse the ticket: {first.reason}{detail}. {reasons.WORDS[first.reason]}")
 
 
 def _deliver(ticket: bytes, form: str, out: Path | None) -> None:

@@ -21,6 +21,7 @@ from tools.problem import Problem
 from tools.virtual.board import HARD_RESET, Board
 from tools.virtual.world import Stalled, World
 
+RADIO_HEAP = "120wK"  # of a virtual board whose site may have Bluetooth: 96wK hold everything else
 VIRTUAL = Path(__file__).resolve().parent.parent / ".virtual"
 MAINTENANCE_FLAG = "/maintenance"
 CALL_LIMIT_S = 180
@@ -355,10 +356,10 @@ def opened(port: str) -> Iterator[Port]:
             raise Problem(f"there is no port {port}: `mpremote connect list` shows those that are")
         yield port
         return
-    if site and not Path(site).is_dir():
+    if site and not (Path(site) / "site.toml").is_file():
         raise Problem(
             f"there is no site {site}: `virtual:DIR` is the virtual board that `tap` keeps for the site in DIR"
         )
-    with Board(World("real"), virtual_flash(Path(site) if site else None)) as board:
+    with Board(World("real"), virtual_flash(Path(site) if site else None), heap=RADIO_HEAP) as board:
         board.power_on()
         yield board

@@ -16,8 +16,8 @@ import typer
 from tools import init, ticket_file
 from tools.keys import load_key
 from tools.options import AS_JSON, SITE, TICKET
-from tools.port import virtual_flash
-from tools.problem import Problem
+from tools.port import RADIO_HEAP, virtual_flash
+from tools.problem import Problem, shown
 from tools.reasons import WORDS
 from tools.site import CONFIG, Site
 from tools.terminal import say
@@ -48,7 +48,6 @@ SIM_EXAMPLES = """Examples:
 Then type `tap ticket.jws`, `cut`, `power`, `help`; the console's path is for mpremote or any terminal program."""
 
 CardKind = Literal["type4", "ntag213", "ntag215", "ntag216", "phone"]
-_RADIO_HEAP = "120wK"  # what Bluetooth may take, beyond the 96wK of everything else
 _ON_THE_AIR = '\n[ble]\npresence = "none"\n'
 _LONGEST_US = 15_000_000  # so long a card is held to a reader that says nothing about it
 _AFTER_US = 1_000_000  # and so long after the reader's word, which a phone is still told
@@ -131,7 +130,7 @@ def sim(
             raise Problem(f"{folder / CONFIG} has no table [ble], so its radio is off: add [ble] and its presence")
         image = virtual_flash(folder) if site else Path(name) / "flash.img"
         with ExitStack() as stack:
-            station = stack.enter_context(Station(image, _RADIO_HEAP if phones else "96wK", "real"))
+            station = stack.enter_context(Station(image, RADIO_HEAP if phones else "96wK", "real"))
             air = stack.enter_context(Air(station.world))
             Radio(station.board, air)
             say("deploying to the virtual board …")
@@ -251,7 +250,7 @@ class _Bench:
 
     def _tap(self, name: str, kind: str, driver: Path | None = None) -> None:
         if kind not in get_args(CardKind):
-            raise Problem(f"there is no card {kind!r}: {', '.join(get_args(CardKind))}")
+            raise Problem(f"there is no card {shown(kind)}: {', '.join(get_args(CardKind))}")
         card = card_with(ticket_file.read(name), kind, driver)
         self._station.chip.field.put(card)
         self._busy, self._held = True, card

@@ -1,5 +1,6 @@
 """What site.toml may say: its JSON schema, and errors that name the member, its line and the remedy."""
 
+import difflib
 import json
 import re
 import tomllib
@@ -13,7 +14,7 @@ from jsonschema.exceptions import best_match
 from station.config import LONGEST_SESSION_MIN
 from ticket import scope
 from ticket.claims import decimal
-from tools.problem import Problem
+from tools.problem import Problem, shown
 from tools.units import duration_s, instant_ms
 from tools.zones import zone
 
@@ -207,8 +208,14 @@ def read(text: str, path: Path) -> dict:
 
 
 def _check(content: dict, text: str, path: Path) -> None:
-    error = best_match(_VALIDATOR.iter_errors(content))
+    errors = list(_VALIDATOR.iter_errors(content))
+    odd = [error for error in errors if error.validator == "additionalProperties"]
+    error = best_match(
+        odd or errors
+    )  # a mistyped member is missed under its right name as well: the typo explains both
     where, what = _explain(error) if error else _double(content)
+    if not what:
+        where, what = _backwards(content)
     if not what:
         where, what = _relay(content["relay"])
     if what:
@@ -224,8 +231,16 @@ def _double(content: dict) -> tuple[list, str]:
         for index, entry in enumerate(content[table]):
             name = entry[member].upper() if member == "id" else entry[member]
             if name in seen:
-                return [table, index, member], f"{entry[member]!r} stands here twice; remove one"
+                return [table, index, member], f"{shown(entry[member])} stands here twice; remove one"
             seen.add(name)
+    return [], ""
+
+
+def _backwards(content: dict) -> tuple[list, str]:
+    """(where, what is wrong) for an issuer whose validity ends before it begins; nothing wrong: ([], "")."""
+    for index, entry in enumerate(content["issuer"]):
+        if instant_ms(entry["valid_until"]) <= instant_ms(entry["valid_from"]):
+            return ["issuer", index, "valid_until"], f"write a time after valid_from, {entry['valid_from']}"
     return [], ""
 
 
@@ -243,7 +258,7 @@ def _relay(relay: dict) -> tuple[list, str]:
     must, may = _RELAYS[kind]
     for name in relay:
         if name not in ("kind", *must, *may):
-            return ["relay", name], f"not with kind = {kind!r}; known there are {', '.join((*must, *may))}"
+            return ["relay", name], f"not with kind = {shown(kind)}; known there are {', '.join((*must, *may))}"
     for name in must:
         if name not in relay:
             remedy = SCHEMA["properties"]["relay"]["properties"][name]["remedy"]
@@ -300,9 +315,11 @@ def _explain(error: ValidationError) -> tuple[list, str]:
         return where, f"the member {missing} is missing; add {schema['properties'][missing].get('remedy', 'its table')}"
     if error.validator == "additionalProperties":
         odd = sorted(set(value) - set(schema["properties"]))[0]
-        return [*where, odd], f"no such member; known are {', '.join(sorted(schema['properties']))}"
+        near = difflib.get_close_matches(odd, schema["properties"], 1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        return [*where, odd], f"no such member; {meant}known are {', '.join(sorted(schema['properties']))}"
     wanted = schema.get("remedy") or _TYPES.get(schema.get("type", ""), error.message)
-    return where, f"{_short(value)} will not do; write {wanted}"
+    return where, f"{shown(value)} will not do; write {wanted}"
 
 
 def _named(where: list) -> str:
@@ -311,11 +328,6 @@ def _named(where: list) -> str:
     for step in where:
         name += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if name else str(step)
     return name
-
-
-def _short(value) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def line_of(text: str, where: list) -> int | None:

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from ticket import times
-from tools.problem import Problem
+from tools.problem import Problem, shown
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
@@ -15,7 +15,7 @@ def duration_s(text: str, what: str = "a duration") -> int:
     """Seconds in `90m`, `24h`, `7d` … (s, m, h, d, w); raises Problem for anything else."""
     match = _DURATION.fullmatch(text.strip())
     if not match:
-        raise Problem(f"{what}: {text!r} is no duration; write a number and one of s, m, h, d, w, for example 24h")
+        raise Problem(f"{what}: {shown(text)} is no duration; write a number and one of s, m, h, d, w, for example 24h")
     return int(match[1]) * _SECONDS[match[2]]
 
 
@@ -35,9 +35,9 @@ def instant_ms(text: str, what: str = "a time", now_ms: int | None = None) -> in
         when = datetime.fromisoformat(text)
         when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Problem(f"{what}: {text!r} is no time; write UTC as 2026-11-22T12:00:00Z, or +2h, or -1d") from None
+        raise Problem(f"{what}: {shown(text)} is no time; write UTC as 2026-11-22T12:00:00Z, or +2h, or -1d") from None
     if when < _EPOCH:
-        raise Problem(f"{what}: {text!r} is before 1970, where this clock begins")
+        raise Problem(f"{what}: {shown(text)} is before 1970, where this clock begins")
     return (when - _EPOCH) // timedelta(milliseconds=1)
 
 

@@ -20,7 +20,7 @@ from ticket.verdict import Refused
 from tools import mint
 from tools.cwt_claims import WORDS
 from tools.keys import load_key
-from tools.problem import Problem
+from tools.problem import Problem, shown
 from tools.terminal import say
 from tools.units import instant_ms, wire_time
 
@@ -38,7 +38,7 @@ Unit = Literal["minutes", "seconds"]
 def _number(factor: int) -> Callable[[str, Any], int]:
     def convert(name: str, value: Any) -> int:
         if not isinstance(value, int | Decimal) or isinstance(value, bool):
-            raise Problem(f"{name}: {_short(value)} is no number")
+            raise Problem(f"{name}: {shown(value)} is no number")
         scaled = Decimal(value) * factor
         if scaled != scaled.to_integral_value() or not 0 <= scaled <= MAX_INTEGER:
             raise Problem(f"{name}: {value} is not a whole number of the ticket's unit; round it to what you mean")
@@ -53,7 +53,7 @@ def _ampere_in_doubt(name: str, value: Any) -> int:
 
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise Problem(f"{name}: {_short(value)} is no text")
+        raise Problem(f"{name}: {shown(value)} is no text")
     return value
 
 
@@ -70,7 +70,7 @@ def _time(name: str, value: Any) -> str:
 def _word(claim: str) -> Callable[[str, Any], str]:
     def convert(name: str, value: Any) -> str:
         if value not in WORDS[claim]:
-            raise Problem(f"{name}: {_short(value)} is none of {', '.join(WORDS[claim])}")
+            raise Problem(f"{name}: {shown(value)} is none of {', '.join(WORDS[claim])}")
         return value
 
     return convert
@@ -79,7 +79,7 @@ def _word(claim: str) -> Callable[[str, Any], str]:
 def _list(name: str, value: Any) -> list:
     if not isinstance(value, list) or not value:
         raise Problem(
-            f"{name}: {_short(value)} is no list with entries; leave the member out where it restricts nothing"
+            f"{name}: {shown(value)} is no list with entries; leave the member out where it restricts nothing"
         )
     return value
 
@@ -214,7 +214,7 @@ def convert(
 
 def _agree(values: dict) -> None:
     if any(value != next(iter(values.values())) for value in values.values()):
-        said = " and ".join(f"{name} ({_short(value)})" for name, value in values.items())
+        said = " and ".join(f"{name} ({shown(value)})" for name, value in values.items())
         raise Problem(f"{said} say different things; remove the wrong one")
 
 
@@ -241,7 +241,7 @@ def _price(found: Any, currency: str | None, tariffs: list) -> dict:
         raise Problem("maxPrice: an object with inclTax is wanted, since that is what a driver pays")
     amount = found["inclTax"]
     if not isinstance(amount, int | Decimal) or isinstance(amount, bool):
-        raise Problem(f"maxPrice.inclTax: {_short(amount)} is no number")
+        raise Problem(f"maxPrice.inclTax: {shown(amount)} is no number")
     named = {tariff.get("currency") for tariff in tariffs if isinstance(tariff, dict)}
     if currency is None:
         if len(named) != 1:
@@ -282,8 +282,3 @@ def _content(name: str) -> bytes:
         return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise Problem(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
-
-
-def _short(value: Any) -> str:
-    text = str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."

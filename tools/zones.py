@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from tools.problem import Problem
+from tools.problem import Problem, shown
 
 YEARS_AHEAD = 10
 _STEP_S = 86400  # no zone changes its offset twice within a day
@@ -14,7 +14,7 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, LookupError):
-        raise Problem(f"timezone {name!r} is no IANA time zone; write one such as Europe/Berlin") from None
+        raise Problem(f"timezone {shown(name)} is no IANA time zone; write one such as Europe/Berlin") from None
 
 
 def offsets(name: str, from_s: int, years: int = YEARS_AHEAD) -> list[list[int | None]]:

@@ -16,6 +16,7 @@ from host_tests.host.tools_cli import issued, verdict
 from ticket import claims
 from ticket.verdict import REASONS
 from tools import cli, cwt_claims, reasons
+from tools.port import VIRTUAL
 
 REPOSITORY = Path(cli.__file__).parent.parent
 KEYS = ("root.jwk", "issuer.jwk", "driver.jwk")
@@ -46,13 +47,82 @@ def test_a_site_is_not_overwritten_unless_forced(ask, site):
     assert all((site / name).read_bytes() != before[name] for name in before)
 
 
+def test_a_forced_site_keeps_the_journal_keys_and_says_so(ask, site):
+    kept = site / "reader-1.journal-key"
+    kept.write_bytes(bytes(32))
+    answer = ask("init", site, "--force")
+    assert f"Kept {kept}: " in answer.err
+    assert kept.read_bytes() == bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--max-energy", "5"], "LIMIT_NOT_ENFORCEABLE (maxEnergy)"),
+        (["--max-energy", "5", "--driver", "{site}/driver.jwk", "--encrypted"], "LIMIT_NOT_ENFORCEABLE (maxEnergy)"),
+        (["--valid-for", "40d"], "LIFETIME_TOO_LONG"),
+        (["--evse", "DE*ABC*E7*1"], "WRONG_PLACE"),
+        (["--provider", "DE-ABC"], "ISSUER_NOT_ALLOWED"),
+        (["--not-before", "+3d", "--kind", "DC", "--form", "cwt"], "WRONG_EVSE_KIND"),
+    ],
+)
+def test_a_ticket_that_this_site_would_refuse_is_made_with_a_warning(ask, site, options, reason):
+    answer = ask("issue", "--site", site, *(option.format(site=site) for option in options))
+    assert answer.code == 0
+    assert answer.out.count("\n") == 1
+    assert answer.err.startswith(f"warning: this site would refuse the ticket: {reason}")
+    assert answer.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--driver", "{site}/driver.jwk"], ["--day", "Monday"], ["--not-before", "+3d"], ["--valid-for", "1h"]],
+)
+def test_a_ticket_that_is_good_here_once_all_is_done_that_is_due_is_made_without_a_word(ask, site, options):
+    answer = ask("issue", "--site", site, *(option.format(site=site) for option in options))
+    assert (answer.code, answer.err) == (0, "")
+
+
+def test_without_the_roots_key_and_a_bundle_nothing_is_said_of_the_site(ask, site):
+    (site / "root.jwk").unlink()
+    answer = ask("issue", "--site", site, "--valid-for", "40d")
+    assert (answer.code, answer.err) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full on this system")
+def test_a_full_disk_gets_one_line_and_no_verdict(ask, site):
+    ticket = issued(ask, site)
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "tools", "verify", "--site", site, ticket]
+        done = subprocess.run(command, cwd=REPOSITORY, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "error: cannot write: no space left on device; make room and run this again\n"
+
+
+def test_a_python_without_the_packages_is_told_which_to_take():
+    command = [sys.executable, "-S", "-m", "tools", "--help"]  # -S: no site-packages
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: this Python has no typer; use `make …`, or activate")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_that_is_no_site_has_no_virtual_board(ask, tmp_path):
+    there = set(VIRTUAL.glob("*"))
+    answer = ask("log", "--port", f"virtual:{tmp_path}")
+    assert answer.code == 2
+    assert "there is no site" in answer.error
+    assert ask("tap", "--site", tmp_path, tmp_path).code == 2
+    assert set(VIRTUAL.glob("*")) == there
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--operator", "ABC"], "--operator 'ABC'"),
+        (["--operator", "ABC"], '--operator "ABC"'),
         (["--operator", "DE-ABC"], "such as DE*ABC"),
-        (["--pool", "DE*ABC*E1"], "--pool 'DE*ABC*E1'"),
-        (["--station", "DE*ABC*S"], "--station 'DE*ABC*S'"),
+        (["--pool", "DE*ABC*E1"], '--pool "DE*ABC*E1"'),
+        (["--station", "DE*ABC*S"], '--station "DE*ABC*S"'),
         (["--provider", "XYZ"], "such as DE-XYZ"),
         (["--evse", "DE*ABC*E1"], "AC or DC"),
         (["--evse", "DE*ABC*E1=3P"], "AC or DC"),

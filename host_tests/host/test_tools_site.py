@@ -42,20 +42,34 @@ def edit(folder: Path, old: str, new: str) -> Site:
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
-        ('kind = "AC"', 'kind = "ac"', 'kind = "ac"', 'evse[1].kind: \'ac\' will not do; write "AC" or "DC"'),
+        ('kind = "AC"', 'kind = "ac"', 'kind = "ac"', 'evse[1].kind: "ac" will not do; write "AC" or "DC"'),
         (
             "cooldown_ms = 1000",
             'cooldown_ms = "1"',
             "cooldown_ms",
-            "cooldown_ms: '1' will not do; write a whole",
+            'cooldown_ms: "1" will not do; write a whole',
         ),
         ("cooldown_ms = 1000", "cooldown_ms = true", "cooldown_ms", "a whole number from 0 to 60000"),
         ("max_duration_min = 480", "max_duration_min = 0", "max_duration_min", "from 1 to 7200"),
-        ('"31d"', '"a month"', "max_lifetime", "issuer[1].max_lifetime: 'a month' will not do"),
-        ('places = ["DE*ABC"]', 'places = ["DE*ABC", "x"]', "places", "issuer[1].places[2]: 'x'"),
+        ('"31d"', '"a month"', "max_lifetime", 'issuer[1].max_lifetime: "a month" will not do'),
+        ('places = ["DE*ABC"]', 'places = ["DE*ABC", "x"]', "places", 'issuer[1].places[2]: "x"'),
         ('places = ["DE*ABC"]', "places = []", "places", "list of ids that is not empty"),
-        ('bus = "hsu"', 'bus = "usb"', "bus = ", "nfc.bus: 'usb' will not do; write \"hsu\""),
-        ("meter_signs = false", "meter_sings = false", "meter_sings", "meter_sings: no such member; known are"),
+        ('bus = "hsu"', 'bus = "usb"', "bus = ", 'nfc.bus: "usb" will not do; write "hsu"'),
+        (
+            "meter_signs = false",
+            "meter_sings = false",
+            "meter_sings",
+            "no such member; did you mean meter_signs? known",
+        ),
+        ("operator =", "opertor =", "opertor =", "opertor: no such member; did you mean operator? known are"),
+        ("encrypt = false", "zzz = false", "zzz", "zzz: no such member; known are"),
+        ("meter_signs = false", 'meter_signs = [true, "x"]', "meter_signs", 'meter_signs: [true, "x"] will not do'),
+        (
+            '"2100-01-01T00:00:00Z"',
+            '"2019-01-01T00:00:00Z"',
+            "valid_until",
+            "write a time after valid_from, 2020-01-01T",
+        ),
         ('reader = "reader-1"', 'reader = "../x"', "reader = ", "a name of 1 to 32 letters"),
         ("[[root]]", '[[evse]]\nid = "DE*ABC*E1*1"\nkind = "DC"\n[[root]]', 'id = "DE*ABC*E1*1"\nkind = "DC"', "twice"),
         ("revoked_keys = []", "revoked_keys = [1]", "revoked_keys", "trust.revoked_keys[1]: 1 will not do"),
@@ -327,7 +341,7 @@ def test_a_fixed_code_is_carried_to_the_reader(tmp_path, capsys):
     path.write_text(path.read_text().replace('presence = "cable"', 'presence = "code"\ncode = "4711"'))
     assert Site.load(tmp_path / "site").device_config()["ble"] == {"presence": "code", "code": "4711"}
     path.write_text(path.read_text().replace('"4711"', '"471 1"'))
-    with pytest.raises(Problem, match=r"ble\.code: '471 1' will not do; write the code printed on the station"):
+    with pytest.raises(Problem, match=r'ble\.code: "471 1" will not do; write the code printed on the station'):
         Site.load(tmp_path / "site")
 
 

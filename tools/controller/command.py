@@ -10,7 +10,7 @@ import typer
 
 from tools.controller.evse import Evse, Gpiod, GpioEvse, SimulatedEvse
 from tools.keys import reason
-from tools.problem import Problem
+from tools.problem import Problem, shown
 from tools.site import Site
 
 EXAMPLES = """Examples:
@@ -110,7 +110,9 @@ def controller(
 def _relay(site: Site) -> dict:
     relay = site.content["relay"]
     if relay["kind"] != "osdp":
-        raise Problem(f'{site.folder / "site.toml"}: [relay] has kind = {relay["kind"]!r}; a controller serves "osdp"')
+        raise Problem(
+            f'{site.folder / "site.toml"}: [relay] has kind = {shown(relay["kind"])}; a controller serves "osdp"'
+        )
     return relay
 
 
@@ -159,7 +161,7 @@ def _evses(sites: list[Site], simulate: bool, gpio: list[str], chip: str, per_kw
         match = _LINES.fullmatch(lines)
         if not match or name.upper() not in ids:
             raise Problem(
-                f"--gpio {entry!r} will not do; write an EVSE of a site and its lines, as in 'ID=17,vehicle:27'"
+                f"--gpio {shown(entry)} will not do; write an EVSE of a site and its lines, as in 'ID=17,vehicle:27'"
             )
         wired[name.upper()] = tuple(int(text) if text else None for text in match.groups())
     if missing := sorted(ids - set(wired)):
