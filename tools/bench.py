@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from crypto import comb, edwards
-from tools import heap_bench, nfc_bench, relay_bench, terminal
+from tools import bench_compare, heap_bench, nfc_bench, relay_bench, selftest, terminal
 from tools.port import mpremote, opened
 from tools.problem import Problem
 
@@ -26,7 +26,9 @@ EXAMPLES = """Examples:
 
   python -m tools bench --only heap
 
-  python -m tools bench --port /dev/ttyUSB0 --json bench.json"""
+  python -m tools bench --port /dev/ttyUSB0 --json wroom.json
+
+  python -m tools bench --compare wroom.json,s3.json --plot boards.png"""
 
 TOOLS = Path(__file__).resolve().parent
 FIRMWARE = TOOLS.parent / "firmware"
@@ -52,15 +54,28 @@ def bench(
     port: Annotated[str, typer.Option(help="Serial port of a board, or `virtual`; without it, this machine.")] = "",
     plot: Annotated[Path | None, typer.Option(help="Also draw where the time goes, to this PNG file.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file.")] = None,
-    only: Annotated[Literal["crypto", "nfc", "relay", "heap", ""], typer.Option(help="Measure this part alone.")] = "",
+    only: Annotated[
+        Literal["crypto", "nfc", "relay", "heap", "parts", ""], typer.Option(help="Measure this part alone.")
+    ] = "",
+    energise: selftest.ENERGISE = None,
+    compare: Annotated[
+        str, typer.Option(metavar="FILES", help="Measure nothing: show what --json wrote of boards, side by side.")
+    ] = "",
 ) -> int:
     """Measure the cryptography: on MicroPython here, or over mpremote on a board or an emulator.
 
-    Without --port also how long the virtual station takes from seeing a card to having its ticket, step by step, at
+    With --port also the board's parts, as `selftest` does: store, PN532, and how soon FEEDBACK follows the relay.
+    Without it also how long the virtual station takes from seeing a card to having its ticket, step by step, at
     the modelled speeds of the air and of each bus; and from the record of a grant to the relay. `--only heap` starts
     the virtual station over and over (minutes): what its firmware leaves of the heap, and the least heap in which it
     still grants a ticket.
     """
+    if compare:
+        boards = [bench_compare.read(Path(name)) for name in compare.split(",") if name]
+        terminal.answers().print(bench_compare.table(boards))
+        if plot:
+            bench_compare.draw(boards, plot)
+        return 0
     numbers: dict[str, Any] = {}
     if only in ("crypto", ""):
         numbers = result = on_board(port) if port else here()
@@ -69,6 +84,12 @@ def bench(
         terminal.answers().print(report(result))
         if plot:
             draw(result, plot)
+    if only in ("parts", "") and port:
+        with opened(port) as board:
+            measured = selftest.numbers(selftest.examine(board, selftest.allowed(energise)))
+        measured["parts"].pop("crypto", None)  # measured above, with more rounds
+        terminal.answers().print(parts_report(measured["parts"]))
+        numbers = {**numbers, **measured}
     if only == "heap":
         numbers = heap_bench.measure()
         terminal.answers().print(heap_bench.report(numbers))
@@ -174,6 +195,15 @@ def report(result: dict[str, Any]) -> Table:
         if steps:
             for phase, ms in phases(result, name).items():
                 table.add_row(f"  {phase}", f"  {ms:.3f}", style="dim")
+    return table
+
+
+def parts_report(parts: dict[str, dict[str, int]]) -> Table:
+    """What was measured of a board's parts, in milliseconds."""
+    table = Table("", "", "ms")
+    for part, times in parts.items():
+        for name, us in times.items():
+            table.add_row(part, name, f"{us / 1000:.3f}")
     return table
 
 
