@@ -45,6 +45,7 @@ class BusPanel(osdp_panel.Panel):
         self.first_us: dict[int, tuple[int, int]] = {}  # by message: begin and end of the poll of its first fragment
         self.told: list[tuple[int, bytes]] = []
         self.refuse = 0
+        self.validates = 1  # its answer to a VALIDATE
         self.energy = 0
         self.runs: set[int] = set()
         self._body = b""
@@ -101,7 +102,7 @@ class BusPanel(osdp_panel.Panel):
             self.runs.discard(session)
             return self.say(0x84, struct.pack("<III", session, 9, self.energy), number)
         if id == 6:
-            return self.say(0x86, b"\x01", number)
+            return self.say(0x86, bytes((self.validates,)), number)
         if id == 7:
             gone = session not in self.runs
             return self.say(0x83, struct.pack("<IBIIB", session, gone, 30, self.energy, 1), number)

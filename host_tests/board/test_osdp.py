@@ -82,8 +82,12 @@ def test_without_a_controller_nothing_is_granted_and_the_lights_say_so(bus):
 
 
 def test_online_validation_goes_over_the_line(bus, panel):
+    panel.validates = 0
+    assert tap(bus, panel, validationMethod="ShouldBeValidated") == "ONLINE_REFUSED", bus.last_lines()
+    assert len(panel.heard(6)) == 1 and not panel.heard(2)
+    panel.validates = 1
     assert tap(bus, panel, validationMethod="MustBeValidated") == "GRANTED", bus.last_lines()
-    assert len(panel.heard(6)) == 1
+    assert len(panel.heard(6)) == 2 and len(panel.heard(2)) == 1
 
 
 @pytest.mark.slow
