@@ -4,7 +4,6 @@ As `measure_decision`: instructions and heap of a 32-bit board by QEMU, without 
 both signatures are `python -m tools bench`'s, everything between them is `measure_decision`'s.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -53,17 +52,5 @@ def on_qemu(elf: str) -> str:
             return decision._printed([*mpremote, "connect", port, "mount", str(code), "exec", start])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Measures what an exchange over Bluetooth costs.")
-    parser.add_argument("--qemu", metavar="ELF", help="MicroPython's port for QEMU, BOARD=VIRT_RV32: firmware.elf")
-    arguments = parser.parse_args()
-    if arguments.qemu:
-        print("RV32IMC, by QEMU; a microsecond is 1000 instructions")
-        print(on_qemu(arguments.qemu), end="")
-    else:
-        print("unix port, 64 bits: times are this machine's, and words have twice the size of a board's")
-        print(on_unix(), end="")
-
-
 if __name__ == "__main__":
-    main()
+    decision.measure("an exchange over Bluetooth", on_qemu, on_unix)

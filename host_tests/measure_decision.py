@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -145,8 +145,9 @@ def _printed(command: list[str], **options) -> str:
     return done.stdout
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Measures what one decision costs.")
+def measure(what: str, on_qemu: Callable[[str], str], on_unix: Callable[[], str]) -> None:
+    """A command line that prints what `on_qemu` of the firmware named there measures, or else `on_unix`."""
+    parser = argparse.ArgumentParser(description=f"Measures what {what} costs.")
     parser.add_argument("--qemu", metavar="ELF", help="MicroPython's port for QEMU, BOARD=VIRT_RV32: firmware.elf")
     arguments = parser.parse_args()
     if arguments.qemu:
@@ -158,4 +159,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    measure("one decision", on_qemu, on_unix)
