@@ -156,7 +156,11 @@ def on_board(path: str) -> dict[str, Any]:
     """Measures on a board: the files are mounted there, and nothing is written to its flash."""
     with opened(path) as port, tempfile.TemporaryDirectory() as name:
         prepare(Path(name), int(mpremote(port, "exec", _ASK).strip().splitlines()[-1]))
-        code = "import sys; sys.path.insert(0, '/remote'); import bench_device; bench_device.main('/remote/')"
+        # collecting often while it is imported leaves the heap in one piece; then it would disturb the measuring
+        code = (
+            "import gc, sys; sys.path.insert(0, '/remote'); gc.threshold(4096); import bench_device; "
+            "gc.threshold(-1); bench_device.main('/remote/')"
+        )
         return _found(mpremote(port, "mount", name, "exec", code), "")
 
 
