@@ -15,7 +15,7 @@ there, and no others; `encode` and `decode` check both, and every value.
 | 7 | SIGNATURE | 64 bytes |
 | 8 | HOLDER_EPHEMERAL | 32 bytes |
 | 9 | CODE | text, at most 8 bytes |
-| 10 | REASON | a reason code |
+| 10 | REASON | a reason code, or a word of ticket.verdict for a document |
 | 11 | LIMITS | map: 10…13 integers 0…2^31-1, 14 [amount, currency] |
 """
 
@@ -23,7 +23,7 @@ from micropython import const
 
 from ticket import cbor
 from ticket.claims import price
-from ticket.verdict import REASONS, Refused
+from ticket.verdict import NOT_TAKEN, REASONS, TAKEN, Refused
 
 VERSION = const(0)
 READER = const(1)
@@ -113,7 +113,7 @@ def _right(key, value):
     if key == VERSION:
         return type(value) is int and value == 1
     if key == REASON:
-        return type(value) is str and value in REASONS
+        return type(value) is str and (value in REASONS or value in (TAKEN + " " + NOT_TAKEN).split())
     if key == LIMITS:
         return type(value) is dict and all(_limit(one, value[one]) for one in value)
     if type(value) is not list or not 1 <= len(value) <= _MAX_EVSES:

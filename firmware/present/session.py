@@ -69,7 +69,9 @@ class Session:
         # whoever names a code proves the one that is shown here, whoever names none that there was none
         proof = None if signature is None else Proof(nonce, "" if code is None else self._code, signature, binding)
         right = None if code is None else bool(self._code) and code == self._code
-        return Presentation(message[messages.TICKET], carrier, evse_id, proof, self.channel is not None, right)
+        made = Presentation(message[messages.TICKET], carrier, evse_id, proof, self.channel is not None, right)
+        made.nonce, made.waited_ms = nonce, NONCE_MS - self._timing.left(self.deadline)
+        return made
 
     def verdict(self, reason, evse_id=None, limits=None):
         """The VERDICT, a record where one is due: a reason code, the EVSE that was judged, a grant's limits by name."""

@@ -13,7 +13,7 @@ from present.session import Session
 from relay.grant import RENEW_MS
 from station import indicator, tables
 from station.beats import Beats
-from station.clock import SET, UNKNOWN
+from station.clock import SET, UNKNOWN, set_rtc
 from station.config import NotReady
 from station.decision import Decision
 from station.supervisor import HEALTHY_AFTER_MS
@@ -38,7 +38,7 @@ class App:
         self._lights = indicator.Indicator(ports.green, ports.red, ports.buzzer)
         self._failure = None
         self._clock = None
-        self._timekeeper = None
+        self._timekeeper = self._reader_id = self._random = self._trust = None
         self._beats = Beats(ports.feed, ports.ticks_ms, ports.ticks_diff)
         self._tapping = None
         self.relay = None
@@ -75,7 +75,7 @@ class App:
             ready=self._ready(site),
             online=getattr(self.relay, "online", None),
         )
-        tap = Tap(decision, self.relay, self._lights, report, ports.ticks_ms, ports.ticks_diff)
+        tap = Tap(decision, self.relay, self._lights, report, ports.ticks_ms, ports.ticks_diff, self.document_steps)
         timing = Timing()
         offer = self._offer(site, random, timing)
         self._tapping = Tapping(
@@ -108,16 +108,50 @@ class App:
         from station import opening
 
         opened = opening.opened(self._ports)
-        self._ports.unload("station", "opening")
-        self._ports.unload("station", "stores")
-        for name in ("bundle", "issuers", "signed"):
-            self._ports.unload("trust", name)
-        self._ports.unload("store", "boots")
+        self._unload("station", "opening", "stores")
+        self._unload("trust", "bundle", "issuers", "signed")
+        self._unload("store", "boots")
         site, ledger, self.journal, random, self._clock, self._timekeeper, trust, taken = opened
         if taken not in (None, SAME):
             print("trust bundle:", taken)
             self._note("TRUST_BUNDLE", taken)
+        self._reader_id, self._random, self._trust = site.reader_id, random, trust
         return site, ledger, random, trust
+
+    def _unload(self, package, *names):
+        for name in names:
+            self._ports.unload(package, name)
+
+    def document_steps(self, token, nonce=None, waited_ms=0):
+        """See documents.take_steps."""
+        from station import documents
+
+        word = None
+        try:
+            for word in documents.take_steps(
+                token, self._trust, self._clock, self._taker, self._note, nonce, waited_ms
+            ):
+                if word is None:
+                    yield None
+        finally:
+            self._unload("station", "documents", "signed_time")
+            self._unload("trust", "bundle", "issuers", "signed", "time")
+        if word == "ACCEPTED":
+            self.start("tables", self._load_tables(self._trust), None)
+        yield word
+
+    def _taker(self, made):
+        ports = self._ports
+        return made(
+            self._reader_id, self._trust, self._clock, self._random, self._keep, ports.ticks_ms, ports.ticks_diff
+        )
+
+    def _keep(self, time_ms):
+        """Keeps a trusted time over a restart; see timekeeper.Timekeeper.keep."""
+        if self._timekeeper is not None:
+            self._timekeeper.keep(time_ms)
+        else:
+            set_rtc(self._ports.rtc, time_ms)
 
     def _offer(self, site, random, timing):
         """async (code="") -> a session with a phone."""
@@ -153,7 +187,7 @@ class App:
             from station.controller import Controller
 
             return Controller(
-                site, self._ports, self._clock, self._timekeeper, ledger, self.journal, random, trust, self._note
+                site, self._ports, self._clock, self._keep, ledger, self.journal, random, trust, self.document_steps
             )
 
         relay = relays.make(site, self._ports, self.alive, services)

@@ -15,13 +15,14 @@ Nobody can push the floor so far that the reader is of no more use:
 
 from micropython import const
 
-from ticket.times import days
+from ticket.times import civil, days, weekday
 
 UNKNOWN = "UNKNOWN"
 FLOOR = "FLOOR"
 SET = "SET"
 
 _EARLIEST_MS = 1_767_225_600_000  # 2026-01-01: no reader of this kind existed before; an earlier time is a lost clock
+EMPTY_MS = 946_684_800_000  # 2000-01-01: where the RTC begins without power
 _LATEST_MS = 4_102_444_800_000  # 2100-01-01
 _SLACK_MS = const(3_600_000)
 _JUMP_MS = const(86_400_000)
@@ -32,6 +33,13 @@ def unix_ms(datetime):
     """Unix time in ms of what `machine.RTC().datetime()` says, whatever epoch the chip counts from."""
     year, month, day, _, hour, minute, second, _ = datetime
     return (days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second) * 1000
+
+
+def set_rtc(rtc, time_ms):
+    """Sets `machine.RTC()`; None empties it."""
+    seconds = (EMPTY_MS if time_ms is None else time_ms) // 1000
+    year, month, day = civil(seconds // 86_400)
+    rtc.datetime((year, month, day, weekday(seconds), seconds // 3600 % 24, seconds // 60 % 60, seconds % 60, 0))
 
 
 class Clock:

@@ -6,19 +6,17 @@ Its line is trusted as far as its secure channel proves who speaks: it sets the 
 import struct
 
 from station.clock import FLOOR, SET, UNKNOWN
-from station.timekeeper import set_rtc
 from store.files import Fault, Full
 from ticket import rules
-from ticket.verdict import MALFORMED
 
 _STATES = (UNKNOWN, FLOOR, SET)
 
 
 class Controller:
-    """site: station.config.Site; ports: of main; note: callable(name, detail), into the journal; the rest as they were
-    opened. Times are Unix seconds."""
+    """site: station.config.Site; ports: of main; keep: as of signed_time.TimeTaker; document_steps: as App
+    has it; the rest as they were opened. Times are Unix seconds."""
 
-    def __init__(self, site, ports, clock, timekeeper, ledger, journal, random, trust, note):
+    def __init__(self, site, ports, clock, keep, ledger, journal, random, trust, document_steps):
         self.reader_id = site.reader_id
         self.evse_ids = [evse.id for evse in site.evses]
         self.vehicles = ports.inputs("VEHICLE")
@@ -26,15 +24,13 @@ class Controller:
         self.starts = random.starts
         self.ticket_key = rules.ledger_key
         self.fault = ""  # what the station shows, for the status
-        self._ports = ports
         self._tamper = ports.inputs("TAMPER")
         self._clock = clock
-        self._timekeeper = timekeeper
+        self._keep = keep
         self._ledger = ledger
         self._journal = journal
         self._trust = trust
-        self._note = note
-        self._times = None
+        self.document_steps = document_steps
 
     def tampered(self):
         """1 while an input says that the housing is open."""
@@ -46,34 +42,6 @@ class Controller:
         if taken:
             self._keep(now_s * 1000)
         return taken, self._clock.now()[0] // 1000
-
-    def _keep(self, time_ms):
-        if self._timekeeper is not None:
-            self._timekeeper.keep(time_ms)
-        else:
-            set_rtc(self._ports.rtc, time_ms)
-
-    def document_steps(self, token):
-        """Generator: None between pieces of work, then what became of a signed document, a word of `trusted`,
-        `signed_time` or a reason code. Its `typ` tells what it is."""
-        word = None
-        for word in self._trust.take_steps(token):
-            if word is None:
-                yield None
-        if word != MALFORMED:
-            self._clock.horizon_s = self._trust.horizon_s
-            self._note("TRUST_BUNDLE", word)
-            yield word
-            return
-        if self._times is None:
-            from station.signed_time import TimeTaker
-
-            ports = self._ports
-            self._times = TimeTaker(
-                self.reader_id, self._trust, self._clock, self.random, self._keep, ports.ticks_ms, ports.ticks_diff
-            )
-        for word in self._times.take_steps(token):
-            yield word
 
     def journal_export(self, kept_from, refused_from, nonce):
         """Byte strings: the journal as `tools journal verify` checks it, made for that nonce."""

@@ -34,6 +34,7 @@ PHONE = (_GREEN + (400,), _DARK + (400,)) * 14
 FAULT = (_RED + (60_000,),)
 NO_TICKET = _counted(1)
 STOPPED = ((1, 0, 1, 150), (0, 0, 0, 200)) * 2 + ((0, 0, 0, 600),)
+TAKEN = ((1, 0, 0, 400), (0, 0, 0, 250)) * 3 + ((0, 0, 0, 600),)  # a document, no grant
 GRANTED = ((1, 0, 1, 150), (1, 0, 0, 2850))
 
 # red blinks: what a driver can do about it

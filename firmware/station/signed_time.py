@@ -39,10 +39,10 @@ class TimeTaker:
         self._nonce = None
         self._asked = 0
 
-    def challenge(self):
-        """A new nonce, 32 bytes: the one before it is void."""
-        self._nonce = self._random()
-        self._asked = self._ticks_ms()
+    def challenge(self, nonce=None, waited_ms=0):
+        """A new nonce, 32 bytes: the one before it is void. nonce: one that this reader told `waited_ms` ago."""
+        self._nonce = nonce or self._random()
+        self._asked = self._ticks_ms() - waited_ms
         return self._nonce
 
     def take_steps(self, token):

@@ -3,15 +3,20 @@
 Nothing later in it reaches back: reader -> decision -> (durable record) -> relay -> indicator.
 """
 
+import gc
+
 from relay.grant import Grant, RelayFault
 from station import indicator
+from station.decision import Verdict
+from ticket import b64url
 from ticket import verdict as reason
 
 
 class Tap:
-    """Turns presentations into sessions. relay: a deliverer; report: callable(verdict, milliseconds)."""
+    """Turns presentations into sessions. relay: a deliverer; report: callable(verdict, milliseconds);
+    document_steps: as App has it."""
 
-    def __init__(self, decision, relay, lights, report, ticks_ms, ticks_diff):
+    def __init__(self, decision, relay, lights, report, ticks_ms, ticks_diff, document_steps=None):
         self._decision = decision
         self._relay = relay
         self._lights = lights
@@ -19,6 +24,7 @@ class Tap:
         self._ticks_ms = ticks_ms
         self._ticks_diff = ticks_diff
         self._keys = {}  # evse_id: ledger key of the ticket whose session was the last one there
+        self._document_steps = document_steps
         decision.running = self._running
 
     def _running(self, key, evse_id):
@@ -30,6 +36,8 @@ class Tap:
     async def present(self, presentation, started_ticks):
         """Decides and, if granted, energises. The verdict has been shown and reported when this returns."""
         self._lights.once(indicator.READING)
+        if is_document(presentation.ticket):
+            return await self._take(presentation, started_ticks)
         verdict = await self._decision.decide(presentation)
         if verdict.granted:
             await self._deliver(verdict)
@@ -40,11 +48,29 @@ class Tap:
         self._report(verdict, self._ticks_diff(self._ticks_ms(), started_ticks))
         return verdict
 
+    async def _take(self, presentation, started_ticks):
+        """A document instead of a ticket: whoever brings it, its signature decides."""
+        word = None
+        try:
+            for word in self._document_steps(presentation.ticket, presentation.nonce, presentation.waited_ms):
+                await self._decision.pause()
+        except MemoryError:
+            gc.collect()
+            return self.no_memory(started_ticks)
+        verdict = Verdict(word, "document")
+        if word in reason.TAKEN.split():
+            self._lights.once(indicator.TAKEN)
+        else:
+            self._lights.once(indicator.refused(word) if word in reason.REASONS else indicator.NO_TICKET)
+        self._report(verdict, self._ticks_diff(self._ticks_ms(), started_ticks))
+        return verdict
+
     def no_memory(self, started_ticks):
         """Memory ran out before there was a ticket: refused, recorded, shown and reported all the same."""
         verdict = self._decision.no_memory()
         self._lights.once(indicator.refused(verdict.reason))
         self._report(verdict, self._ticks_diff(self._ticks_ms(), started_ticks))
+        return verdict
 
     async def _deliver(self, verdict):
         claims = verdict.claims
@@ -65,3 +91,10 @@ class Tap:
             verdict.reason, verdict.detail = reason.RELAY_FAULT, str(fault)
             if not fault.perhaps:
                 self._decision.void(verdict, reason.RELAY_FAULT)
+
+
+def is_document(token, kind=b"t"):
+    """Whether the header of these bytes names a type of document: kind b"trust" or b"time", or any of them; nothing
+    of it is to be believed yet."""
+    header = b64url.decode(token[: max(token.find(b".", 0, 700), 0)]) or b""
+    return b'"charging-' + kind in header and b'"charging-ticket' not in header

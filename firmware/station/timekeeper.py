@@ -8,23 +8,14 @@ that its greater drift never comes back.
 
 from micropython import const
 
-from station.clock import SET, unix_ms
-from ticket.times import civil, weekday
+from station.clock import EMPTY_MS, SET, set_rtc, unix_ms
 
-_EMPTY_MS = 946_684_800_000  # 2000-01-01: where the RTC begins without power
 _DISAGREE_MS = const(60_000)  # in ten minutes two crystals part by a fraction of a second: one of the clocks has jumped
 
 STOPPED = "STOPPED"  # has stopped at some time, or shows none: not believed, and left as it is
 NO_ANSWER = "NO_ANSWER"
 REFUSED = "OUT_OF_BOUNDS"  # see station.clock
 DISAGREES = "DISAGREES"
-
-
-def set_rtc(rtc, time_ms):
-    """Sets `machine.RTC()`; None empties it."""
-    seconds = (_EMPTY_MS if time_ms is None else time_ms) // 1000
-    year, month, day = civil(seconds // 86_400)
-    rtc.datetime((year, month, day, weekday(seconds), seconds // 3600 % 24, seconds // 60 % 60, seconds % 60, 0))
 
 
 class Timekeeper:
@@ -65,7 +56,7 @@ class Timekeeper:
         if self._battery is not None:
             try:
                 # A time before the earliest that is believed stands for none.
-                self._battery.write(_EMPTY_MS if time_ms is None else time_ms)
+                self._battery.write(EMPTY_MS if time_ms is None else time_ms)
                 time_ms = None
                 self.problem = ""
             except OSError:

@@ -3,9 +3,9 @@
 from test_station_clock import DAY_MS, HOUR_MS, NOON_MS, NOON_S, clock
 
 from station import timekeeper
-from station.clock import FLOOR, SET, UNKNOWN, unix_ms
+from station.clock import FLOOR, SET, UNKNOWN, set_rtc, unix_ms
 from station.ds3231 import Ds3231
-from station.timekeeper import Timekeeper, set_rtc
+from station.timekeeper import Timekeeper
 
 
 class Chip:
