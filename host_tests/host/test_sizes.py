@@ -15,7 +15,7 @@ CHIPS = sorted(
 
 # Bytes of .mpy, for the chip where they are most. "" is everything together, with every deliverer, of which a board
 # loads one: 13 KB more than the 140 KB that were meant.
-BUDGETS = {"": 154 * 1024, "crypto": 40 * 1024}
+BUDGETS = {"": 155 * 1024, "crypto": 40 * 1024}
 
 
 def test_no_file_is_too_long():
