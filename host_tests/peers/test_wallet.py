@@ -1,4 +1,4 @@
-"""The wallet page in Chromium: keys, tickets, and what becomes of them at a station that may say anything."""
+"""The wallet page in Chromium: keys, tickets, and how they are presented."""
 
 import base64
 import json
@@ -7,49 +7,13 @@ import threading
 import cbor2
 import pytest
 
-from host_tests.peers.wallet_page import DESKTOP, WalletPage, chromium, needs_chromium
+from host_tests.peers.wallet_page import DESKTOP, WalletPage, needs_chromium, part, raw
 from host_tests.peers.wallet_station import EVSE, READER, WalletStation
 from ticket.verdict import REASONS
 from tools.wallet_server import Server
 
 pytestmark = needs_chromium
 E2 = "DE*ABC*E1*2"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Server() as served:
-        yield served
-
-
-@pytest.fixture
-def new_wallet(browser, server):
-    """Makes wallets; what goes wrong in any of them unforeseen fails the test."""
-    made = []
-
-    def make(language: str = "en-GB", **options) -> WalletPage:
-        made.append(WalletPage(browser, server.url, language=language, **options))
-        return made[-1]
-
-    yield make
-    for wallet in made:
-        wallet.context.close()
-    assert [fault for wallet in made for fault in wallet.faults] == []
-
-
-@pytest.fixture
-def wallet(new_wallet):
-    return new_wallet().open()
-
-
-def raw(x: str) -> bytes:
-    return base64.urlsafe_b64decode(x + "=")
 
 
 # Keys
@@ -78,18 +42,13 @@ def test_each_ticket_gets_a_key_of_its_own(wallet):
     wallet.add(first)
     second = wallet.ticket()
     wallet.add(second)
-    keys = [json.loads(_part(ticket, 1))["driverPublicKey"]["x"] for ticket in (first, second)]
+    keys = [json.loads(part(ticket, 1))["driverPublicKey"]["x"] for ticket in (first, second)]
     assert keys[0] != keys[1]
     wallet.paste(wallet.ticket(key={"kty": "OKP", "crv": "Ed25519", "x": keys[0]}).decode())
     assert wallet.problem() == "KEY_USED"
     wallet.paste(first.decode())
     assert wallet.problem() == "ALREADY_HERE"
     assert wallet.page.locator(".ticket").count() == 2
-
-
-def _part(jws: bytes, index: int) -> bytes:
-    text = jws.split(b".")[index]
-    return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
 
 
 _EVERYTHING = """async () => {
@@ -213,7 +172,7 @@ def test_a_ticket_in_a_link_is_taken_and_leaves_no_trace_in_address_or_history(w
 def test_what_is_no_ticket_for_this_wallet_is_refused_in_words(wallet):
     foreign = {"kty": "OKP", "crv": "Ed25519", "x": base64.urlsafe_b64encode(bytes(31) + b"\1").decode().rstrip("=")}
     good = wallet.ticket()
-    unbound = _part(good, 1)
+    unbound = part(good, 1)
     bearer = json.loads(unbound)
     del bearer["driverPublicKey"]
     body = base64.urlsafe_b64encode(json.dumps(bearer).encode()).rstrip(b"=")
@@ -266,7 +225,7 @@ def test_a_ticket_is_presented_with_its_proof_and_granted(wallet, encrypts):
     shown = wallet.page.inner_text("#present")
     assert "60 kWh, 4 h" in shown and ("Sent encrypted" in shown) == encrypts
     assert station.presented.ticket == ticket and station.presented.evse_id == EVSE
-    assert station.proved_by(raw(json.loads(_part(ticket, 1))["driverPublicKey"]["x"]))
+    assert station.proved_by(raw(json.loads(part(ticket, 1))["driverPublicKey"]["x"]))
     assert (ticket in b"".join(station.received)) != encrypts
     assert len(station.received) == 2 and max(station.written) <= 512
     assert list(cbor2.loads(station.received[0])) == [0, 8]
@@ -342,102 +301,6 @@ def test_the_language_is_the_driver_s_choice_and_remembered(wallet):
     wallet.ready()
     assert wallet.page.get_attribute("html", "lang") == "de"
     assert wallet.page.get_attribute("#lang-de", "aria-pressed") == "true"
-
-
-STEPS = {
-    "connect": "UNREACHABLE", "service": "UNREACHABLE", "read": "LOST", "subscribe": "LOST", "write": "LOST",
-    "ticket": "LOST", "last frame": "LOST_LATE", "verdict": "LOST_LATE",
-}  # fmt: skip
-
-
-def test_a_connection_may_be_lost_at_any_step_and_the_next_try_goes_through(wallet):
-    station, words = wallet.station, wallet.words("en")["faults"]
-    wallet.add(wallet.ticket(multiUsage="Allowed", customData={"filler": "x" * 500}))
-    for step, told in STEPS.items():
-        station.breaks, station.presented = step, None
-        wallet.use()
-        if not wallet.page.is_visible("#present.told"):
-            wallet.confirm()
-        assert [step, wallet.told(), wallet.advice()] == [step, *words[told]]
-        assert (station.presented is None) == (step != "verdict")
-        station.breaks = ""
-        wallet.again()
-        assert wallet.confirm() == "Unlocked"
-        wallet.close_dialog()
-
-
-def _changed(changes: dict):
-    return lambda name, message: cbor2.dumps({**cbor2.loads(message), **changes}) if name == "hello" else message
-
-
-def _flipped(name: str):
-    return lambda which, message: message[:-1] + bytes((message[-1] ^ 1,)) if which == name else message
-
-
-FORGERIES = [
-    (_changed({1: "reader-2"}), "OTHER_READER", 1),
-    (_changed({2: [E2]}), "OTHER_READER", 1),
-    (_changed({4: bytes(32)}), "BAD_READER", 1),
-    (_changed({4: b"\1" + bytes(31)}), "BAD_READER", 1),
-    (_changed({12: 1}), "BAD_READER", 1),
-    (lambda name, message: b"\xa0" if name == "info" else message, "BAD_READER", 0),
-    (lambda name, message: message + b"\0" if name == "hello" else message, "BAD_READER", 1),
-    (_flipped("verdict"), "BAD_READER", 2),
-    (lambda name, message: cbor2.dumps({0: 1, 10: "GRANTED"}) if name == "verdict" else message, "BAD_READER", 2),
-]  # what is changed, what the driver is told, how many messages the station got, the first of them but a key
-
-
-def test_a_station_that_cheats_gets_nothing_and_is_not_believed(wallet):
-    words = wallet.words("en")["faults"]
-    wallet.add(wallet.ticket(multiUsage="Allowed"))
-    for number, (forge, told, sent) in enumerate(FORGERIES):
-        wallet.station.forge = forge
-        wallet.use()
-        if not wallet.page.is_visible("#present.told"):
-            wallet.confirm()
-        assert [number, wallet.told(), wallet.advice()] == [number, *words[told]]
-        assert (number, len(wallet.station.received)) == (number, sent)
-        wallet.close_dialog()
-
-
-def test_a_ticket_that_wants_encryption_is_not_sent_without(wallet):
-    wallet.station.encrypts = False
-    wallet.add(wallet.ticket(e2eCommunicationSecurity="EphemeralKeyAgreement"))
-    assert "only encrypted" in wallet.page.inner_text(".ticket")
-    assert wallet.unlock() == wallet.words("en")["faults"]["NO_CHANNEL"][0]
-    assert len(wallet.station.received) == 1, "no more than the key to agree with"
-
-
-def test_a_station_that_wants_its_code_is_given_it_and_the_proof_covers_it(wallet):
-    station = wallet.station
-    station.code = "4711"
-    x = raw(json.loads(_part(wallet.add(), 1))["driverPublicKey"]["x"])
-    station.decide = lambda s: ("GRANTED" if s.presented.code and s.proved_by(x) else "PRESENCE_REQUIRED", {})
-    assert wallet.unlock() == "The station wants to know that you are there"
-    wallet.again()
-    assert wallet.page.is_visible("#code"), "asked for now"
-    assert wallet.confirm("4711") == "Unlocked"
-
-
-def test_of_several_charging_points_the_driver_chooses_one(wallet):
-    wallet.station.evses = [EVSE, E2]
-    wallet.add()
-    wallet.use()
-    assert wallet.page.locator("#present :checked").count() == 0
-    wallet.page.click("#present [type=submit]")
-    wallet.page.get_by_text("Choose a charging point first.").wait_for()
-    assert wallet.station.received == []
-    wallet.page.get_by_label(E2).check()
-    assert wallet.confirm() == "Unlocked"
-    assert wallet.station.presented.evse_id == E2
-
-
-def test_a_driver_who_says_no_sends_nothing(wallet):
-    wallet.add()
-    wallet.use()
-    wallet.close_dialog()
-    assert wallet.station.received == []
-    assert "Last" not in wallet.page.inner_text(".ticket")
 
 
 def test_a_browser_without_bluetooth_is_told_what_to_use(browser, server):

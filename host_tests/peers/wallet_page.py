@@ -1,5 +1,6 @@
 """The wallet page in a headless Chromium, as its driver handles it."""
 
+import base64
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -144,3 +145,14 @@ class WalletPage:
     def words(self, tag: str) -> dict[str, dict[str, list[str]]]:
         """The texts for reasons and faults in a language, from the page's own module."""
         return self.page.evaluate("async (tag) => (await import('./js/words.js')).LANGUAGES[tag]", tag)
+
+
+def raw(x: str) -> bytes:
+    """The bytes of a key in a JWK."""
+    return base64.urlsafe_b64decode(x + "=")
+
+
+def part(jws: bytes, index: int) -> bytes:
+    """The header (0), payload (1) or signature (2) of a JWS."""
+    text = jws.split(b".")[index]
+    return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
