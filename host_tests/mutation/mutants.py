@@ -31,7 +31,13 @@ PURE = "host_tests/pure/test_"
 TICKETS = (PURE + "ticket_rules.py", PURE + "ticket_claims.py", PURE + "ticket_form.py", PURE + "ticket_text.py")
 MODEL = "host_tests/model/test_model.py"
 HOST = "host_tests/host/test_"
-DECIDES = (HOST + "station_decision.py", HOST + "station_races.py", HOST + "station_memory.py", MODEL)
+DECIDES = (
+    HOST + "station_decision.py",
+    HOST + "station_stop.py",
+    HOST + "station_races.py",
+    HOST + "station_memory.py",
+    MODEL,
+)
 # What each file's checks are noticed by: the quick tests first.
 TESTS = {
     RULES: (PURE + "ticket_rules.py", *DECIDES),
