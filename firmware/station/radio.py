@@ -1,5 +1,7 @@
 """Phones over Bluetooth: each exchange from its start to its verdict, in one straight line."""
 
+from micropython import const
+
 from ble.frames import BadFrame
 from ble.gatt import Gone, Peripheral
 from present import messages
@@ -8,6 +10,9 @@ from present.session import TooLate
 from station.config import NotReady
 from station.presence import Presence
 from ticket.verdict import MALFORMED, TOO_LARGE
+
+_REST_MS = const(500)
+_LOOK_MS = const(10)
 
 
 def start(app, site, decision, tap, offer, random, timing, ports):
@@ -36,6 +41,8 @@ class Radio:
         self._timing = timing
         self._tap = tap
         self._presence = presence
+        self._start = start
+        self._resting = False
         ble, uuid = ports.bluetooth()
         self.peripheral = Peripheral(ble, uuid, info, site.reader_id, timing, start, self._serve, _report)
 
@@ -76,11 +83,32 @@ class Radio:
             await self._timing.sleep(0)
 
     async def _judge(self, link, session, presentation):
+        await self._turn()
         verdict = await self._tap.present(presentation, self._ticks_ms())
+        if not verdict.granted:
+            self._rest()
         if presentation.code is False and verdict.claims is not None:
             self._presence.missed()
         limits = verdict.limits if verdict.granted else None
         await link.send(session.verdict(verdict.reason, verdict.evse_id, limits))
+
+    # After a refusal no phone is judged for half a second: each is journaled, and flash wears out.
+
+    async def _turn(self):
+        waited = self._resting
+        while self._resting:
+            await self._timing.sleep(_LOOK_MS)
+        if waited:
+            self._rest()
+
+    def _rest(self):
+        if not self._resting:
+            self._resting = True
+            self._start(self._rested())
+
+    async def _rested(self):
+        await self._timing.sleep(_REST_MS)
+        self._resting = False
 
     async def _refuse(self, link, session, reason):
         await link.send(

@@ -155,6 +155,25 @@ def test_who_goes_on_talking_after_the_verdict_is_dropped_all_the_same(site):
     assert 1.9 < site.air.run(talk()) < 2.4
 
 
+def test_refusals_are_two_a_second_however_many_phones_ask_for_them(site):
+    async def refused():
+        phone = site.phone(site.wallet(encrypt=False, validEVSEIds=["DE*ABC*E9*9"]))
+        while True:
+            try:
+                await greeted(phone)
+                await presented(phone)
+            except Lost:
+                await phone.leave()
+
+    tasks = [site.air.start(refused()) for _ in range(4)]
+    since = len(site.said())
+    site.bench.world.run(10)
+    for task in tasks:
+        task.cancel()
+    assert 10 <= site.said(since).count("WRONG_PLACE") <= 25
+    site.bench.world.run(5)
+
+
 def test_after_five_wrong_codes_not_even_the_right_one_is_right_for_a_minute(site):
     right = code(site)
     wrong = "000000" if right != "000000" else "111111"
