@@ -100,7 +100,7 @@ $(TOOLS): tools/requirements.txt | $(VENV)/pyvenv.cfg
 	@$(PIP) $(quiet) -r $<
 	@touch $@
 
-$(DEV): requirements-dev.txt host_tests/peers/requirements.txt $(TOOLS)
+$(DEV): requirements-dev.txt host_tests/peers/requirements.txt $(wildcard tools/*-requirements.txt) $(TOOLS)
 	@echo "Installing what tests and checks need into $(VENV) (about 130 MB) …"
 	@$(PIP) $(quiet) -r $<
 	@$(PIP) --quiet --no-deps -r host_tests/peers/requirements.txt
