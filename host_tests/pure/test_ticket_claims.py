@@ -86,6 +86,7 @@ def test_unknown_members_come_before_bad_ones():
     )
     for name, value in inside:
         assert why(changed(FULL, id=7, **{name: value})) == (UNKNOWN_CLAIM, name), name
+        assert why(changed(FULL, **{name: value})) == (UNKNOWN_CLAIM, name), name
 
 
 def test_unknown_claims_of_a_cwt():
@@ -103,6 +104,10 @@ def test_unknown_claims_of_a_cwt():
         changed_set = claims_set(FULL)
         changed_set[8] = key
         assert refusal(read, cwt(changed_set)) == (UNKNOWN_CLAIM, "driverPublicKey"), key
+    for key in (20, 22):
+        changed_set = claims_set(FULL)
+        changed_set[PRIVATE_CLAIM][key] = [{"language": "en", "text": "x", "format": "HTML"}]
+        assert refusal(read, cwt(changed_set)) == (UNKNOWN_CLAIM, "providerName" if key == 20 else "description")
     assert refusal(read, cwt({1: "DE-XYZ", 9: 1, PRIVATE_CLAIM: 1})) == (UNKNOWN_CLAIM, "9")
     for private in (None, 1, [], "", True):
         assert refusal(read, cwt(changed_private(private))) == (BAD_CLAIM, "-65537"), private
