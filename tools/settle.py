@@ -7,6 +7,7 @@ of records has the columns of `tools.fleet.COLUMNS`, each record once.
 import json
 from collections.abc import Callable
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -148,17 +149,13 @@ def ask(folder: Path, engine: Engine = Engine.duckdb) -> dict[str, list[dict[str
 
 def _connect(engine: Engine) -> Any:
     try:
-        import ibis
-
+        ibis = import_module("ibis")
         if engine == Engine.duckdb:
             return ibis.duckdb.connect()
-        from pyspark.sql import SparkSession
+        builder = import_module("pyspark.sql").SparkSession.builder
     except ImportError as error:
-        needed = "spark-requirements.txt" if engine == Engine.spark else "fleet-requirements.txt"
-        raise Problem(
-            f"{error.name} is missing: pip install -r tools/fleet-requirements.txt -r tools/{needed}"
-        ) from None
-    builder: Any = SparkSession.builder
+        needed = "spark" if error.name and "spark" in error.name else "fleet"
+        raise Problem(f"{error.name} is missing: pip install -r tools/{needed}-requirements.txt") from None
     for name, value in _SPARK.items():
         builder = builder.config(name, value)
     return ibis.pyspark.connect(builder.appName("settle").getOrCreate())

@@ -100,7 +100,7 @@ def test_a_wrong_line_is_told_with_its_number(tmp_path):
     board.mkdir()
     (board / "build.toml").write_text('chip = "esp32"\nconsole = "uart"\nuarts = {}\n')
     for text, why in (
-        ("RELAY,25\n", "pins.csv:1: 'RELAY,25' is not like RELAY,GPIO25"),
+        ("RELAY,25\n", 'pins.csv:1: "RELAY,25" is not like RELAY,GPIO25'),
         ("RELAY,GPIO25\n\n# x\nRELAY,GPIO26\n", "pins.csv:4: RELAY is there twice"),
         ("TELEPORT,GPIO25\n", "TELEPORT is no role"),
         ("RELAY,GPIO6\nRELAY_2,GPIO7\n", r"flash .*\(and 1 more\)"),

@@ -22,7 +22,7 @@ def refused(ask, site, *more):
 
 
 def test_site_of_another_deliverer_is_refused(ask, site):
-    assert "has kind = 'gpio'; a controller serves \"osdp\"" in refused(ask, site, "--simulate")
+    assert 'has kind = "gpio"; a controller serves "osdp"' in refused(ask, site, "--simulate")
 
 
 def test_key_has_to_be_there_and_to_be_one(ask, osdp_site):

@@ -161,7 +161,7 @@ def test_deploy_refuses_another_chip_before_touching_it(board, tmp_path, monkeyp
     with pytest.raises(Problem, match="x64, not xtensawin"):
         deploy.deploy(board, "OTHER")
     assert set(read_files(board.flash.path)) == {"/main.py"}
-    with pytest.raises(Problem, match="no board 'NONE'"):
+    with pytest.raises(Problem, match='no board "NONE"'):
         deploy.build("NONE")
 
 
