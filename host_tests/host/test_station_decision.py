@@ -385,3 +385,9 @@ def test_a_busy_evse_is_the_reason_where_the_others_are_wrong(bench):
 def test_what_an_attacker_wrote_is_made_printable():
     refusal = Refused("UNKNOWN_ISSUER", "x\r\ntap: GRANTED\x1b[2Jé" + "y" * 100)
     assert refusal.detail.startswith("x??tap: GRANTED?[2J?yyy") and len(refusal.detail) == 64
+
+
+def test_a_relay_that_would_refuse_says_what_is_wrong_with_it(tmp_path):
+    faults = ["WELDED", ""]
+    bench = Bench(tmp_path / "ledger", accepts=lambda evse_id, limits: False, fault=lambda: faults.pop(0))
+    assert [bench.tap().detail for _ in range(2)] == ["WELDED", E1]
