@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "fuzz"
-INSTRUMENTED = ("nfc", "present", "relay", "ticket", "trust")  # whose coverage guides
+INSTRUMENTED = ("ble", "nfc", "present", "relay", "ticket", "trust")  # whose coverage guides
 MILLION = 1_000_000
 LONGEST = 4200  # bytes: a little more than a ticket may have
 _DONE = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
@@ -48,8 +48,11 @@ def run(name: str, inputs: int, seed: int) -> tuple[str, int, int, str]:
     command = [sys.executable, "-m", "host_tests.fuzz", "--one", name, "--inputs", str(inputs), "--seed", str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=CACHE.parents[1], check=False)
     tried, covered = _DONE.search(done.stderr), _COVERED.findall(done.stderr)
+    points = int(covered[-1]) if covered else 0
     wrong = "" if done.returncode == 0 and tried else (done.stdout + done.stderr)[-4000:]
-    return name, int(tried[1]) if tried else 0, int(covered[-1]) if covered else 0, wrong
+    if not (wrong or points):
+        wrong = "no coverage guided this: is its package in INSTRUMENTED?"
+    return name, int(tried[1]) if tried else 0, points, wrong
 
 
 def main() -> int:
