@@ -194,7 +194,7 @@ def measure() -> dict[str, dict[str, list[Step]]]:
             if name != BUSES[0]:
                 shutil.copyfile(folder / f"{BUSES[0]}.img", image)
             (folder / "site" / "site.toml").write_text(config.replace('bus = "hsu"', f'bus = "{bus}"'))
-            with Station(image, bus=bus, heap="104wK") as station:
+            with Station(image, bus=bus) as station:
                 station.make_ready(Site.load(folder / "site"))
                 if name == SLOW:
                     _unwire_reset(station)

@@ -88,7 +88,7 @@ def teasing(present, later=1, step=1):
 
 @pytest.fixture(scope="module")
 def station(provisioned, tmp_path_factory):
-    with FaultStation(provisioned, tmp_path_factory.mktemp("attacks"), "hsu", heap="104wK") as made:
+    with FaultStation(provisioned, tmp_path_factory.mktemp("attacks"), "hsu") as made:
         yield made
 
 

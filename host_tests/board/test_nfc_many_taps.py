@@ -13,7 +13,6 @@ from tools.virtual.rf import Card
 
 QUICK, SOAK = 40, 10_000
 HEAP_PERCENT = 2
-_HEAP = "104wK"  # judging a phone's proof needs up to 4 KB beyond what 96wK leave
 GRANT_EVERY = 50  # taps; what is granted stays in the journal until it is collected, and that is finite
 SESSION_US = 61_000_000
 _HEAP_PIN = 34  # a rising edge makes the board print its heap; only tests have that handler
@@ -37,7 +36,7 @@ class ManyTaps(FaultStation):
         def prepare() -> None:
             self.wrap_main(_HEAP_HANDLER)
 
-        super().__init__(provisioned, folder, bus, prepare, _HEAP, cooldown_ms=_COOLDOWN_MS)
+        super().__init__(provisioned, folder, bus, prepare, cooldown_ms=_COOLDOWN_MS)
         self._free_at_us = [0] * EVSES
 
     def tap_cards(self, cards: list[Card], frames: int | None) -> str:

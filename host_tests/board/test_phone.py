@@ -22,7 +22,7 @@ E1, E2 = "DE*ABC*E1*1", "DE*ABC*E1*2"
 @pytest.fixture
 def bench(provisioned, tmp_path):
     """With more heap than other tests have: judging a proof needs up to 4 KB beyond what 96wK leave."""
-    with Bench(provisioned, tmp_path / "flash.img", heap="104wK") as made:
+    with Bench(provisioned, tmp_path / "flash.img") as made:
         yield made
 
 
@@ -153,7 +153,7 @@ def test_while_its_driver_has_to_confirm_the_light_says_so(station, provisioned,
 def test_a_ticket_of_1300_bytes_is_in_hand_within_350_ms_on_the_air_and_the_wire(provisioned, driver, tmp_path):
     ticket = held(provisioned, driver, customData={"filler": "x" * 450})
     assert 1290 <= len(ticket) <= 1310
-    station = Bench(provisioned, tmp_path / "flash.img", heap="104wK")
+    station = Bench(provisioned, tmp_path / "flash.img")
     with station:
         station.start()
         station.chip.field.trace.clear()
