@@ -32,11 +32,13 @@ def one(name: str, inputs: int, seed: int) -> None:
     with atheris.instrument_imports(include=list(INSTRUMENTED)):
         from host_tests.fuzz import targets
 
+        target = targets.TARGETS.get(name) or targets.Target(targets.nfc_targets.planted, lambda: [b"\x00"])
+        seeds = [bytes(seed) for seed in target.seeds()]
+        for data in seeds:
+            target.run(data)  # what is imported only when it is used is imported here, too
     corpus = CACHE / name
     corpus.mkdir(parents=True, exist_ok=True)
-    target = targets.TARGETS.get(name) or targets.Target(targets.nfc_targets.planted, lambda: [b"\x00"])
-    for number, data in enumerate(target.seeds()):
-        target.run(bytes(data))
+    for number, data in enumerate(seeds):
         (corpus / f"seed-{number}").write_bytes(data)
     options = [f"-runs={inputs}", f"-max_len={LONGEST}", f"-seed={seed}", "-timeout=20", "-print_final_stats=1"]
     atheris.Setup([name, *options, f"-artifact_prefix={CACHE}/{name}-", str(corpus)], target.run)
