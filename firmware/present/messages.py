@@ -23,7 +23,7 @@ from micropython import const
 
 from ticket import cbor
 from ticket.claims import price
-from ticket.verdict import NOT_TAKEN, REASONS, TAKEN, Refused
+from ticket.verdict import NOT_TAKEN, REASONS, Refused, is_taken
 
 VERSION = const(0)
 READER = const(1)
@@ -113,7 +113,7 @@ def _right(key, value):
     if key == VERSION:
         return type(value) is int and value == 1
     if key == REASON:
-        return type(value) is str and (value in REASONS or value in (TAKEN + " " + NOT_TAKEN).split())
+        return type(value) is str and (value in REASONS or is_taken(value) or value in NOT_TAKEN.split())
     if key == LIMITS:
         return type(value) is dict and all(_limit(one, value[one]) for one in value)
     if type(value) is not list or not 1 <= len(value) <= _MAX_EVSES:

@@ -41,6 +41,10 @@ def enforced_by(device):
     return ("maxDuration",) + current + (("maxEnergy",) if "energy" in device else ())
 
 
+def _function(step):
+    return rtu.WRITE_HOLDING if step["write"] == "holding" else rtu.WRITE_COIL
+
+
 class Point:
     """One EVSE on the line. `off`: it has said that it is off, and all that `start` asks for is set."""
 
@@ -117,16 +121,17 @@ class ModbusRelay(Leases):
     async def _write(self, what, point, grant=None):
         """Writes each step of the map, and reads it back; what `start` sets is written only where it differs."""
         for step in self._device.get(what, ()):
-            value = step["value"]
-            if value == "amps":
-                value = self._current(grant.limits) * step.get("times", 1)
+            value = self._value(step, grant)
             if what != "start" or not await self._holds(step, point, value):
-                coil = step["write"] != "holding"
                 data = (0xFF00 if value else 0) if step["write"] == "coil" else value
-                function = rtu.WRITE_COIL if coil else rtu.WRITE_HOLDING
-                await self._bus.ask(point.unit, function, step["at"] + point.channel, data)
+                await self._bus.ask(point.unit, _function(step), step["at"] + point.channel, data)
                 if not await self._holds(step, point, value):
                     raise rtu.RtuError("NOT_TAKEN %d" % step["at"])
+
+    def _value(self, step, grant):
+        if step["value"] == "amps":
+            return self._current(grant.limits) * step.get("times", 1)
+        return step["value"]
 
     async def _holds(self, step, point, value):
         """Whether the device says that this step's value is in force."""
@@ -184,8 +189,7 @@ class ModbusRelay(Leases):
                 await self._write("keep", point, grant)
                 point.written = self._ticks_ms()
             for step in self._device["on"]:
-                value = self._current(grant.limits) * step.get("times", 1) if step["value"] == "amps" else step["value"]
-                if not await self._holds(step, point, value):
+                if not await self._holds(step, point, self._value(step, grant)):
                     self.stop(evse_id, "RELAY_FAULT")  # somebody else, or its own fail-safe, switched it off
                     return
             if point.meter is not None:
@@ -215,8 +219,7 @@ class ModbusRelay(Leases):
         super().all_off()
         for point in self._points.values():
             for step in self._device["off"]:
-                function = rtu.WRITE_HOLDING if step["write"] == "holding" else rtu.WRITE_COIL
-                self._bus.send(rtu.request(point.unit, function, step["at"] + point.channel, step["value"]))
+                self._bus.send(rtu.request(point.unit, _function(step), step["at"] + point.channel, step["value"]))
                 since = self._ticks_ms()
                 while self._age(since) < 30:  # its answer
                     pass

@@ -115,8 +115,8 @@ class Link:
             outcome = "TOO_LARGE"
         if outcome is not None:
             self._judging = self._file.whole = None
-            result = 0 if outcome in ("ACCEPTED", "SAME", "SET", "FLOOR", "RESET") else 1
-            self.outbox.add(_DOCUMENT, bytes((result,)) + text(outcome))
+            result = bytes((0 if self._services.is_taken(outcome) else 1,))
+            self.outbox.add(_DOCUMENT, result + text(outcome))
 
     # What the peripheral device asks
 

@@ -7,7 +7,7 @@ import struct
 
 from station.clock import FLOOR, SET, UNKNOWN
 from store.files import Fault, Full
-from ticket import rules
+from ticket import rules, verdict
 
 _STATES = (UNKNOWN, FLOOR, SET)
 
@@ -23,6 +23,7 @@ class Controller:
         self.random = random
         self.starts = random.starts
         self.ticket_key = rules.ledger_key
+        self.is_taken = verdict.is_taken
         self.fault = ""  # what the station shows, for the status
         self._tamper = ports.inputs("TAMPER")
         self._clock = clock

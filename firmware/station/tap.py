@@ -58,7 +58,7 @@ class Tap:
             gc.collect()
             return self.no_memory(started_ticks)
         verdict = Verdict(word, "document")
-        if word in reason.TAKEN.split():
+        if reason.is_taken(word):
             self._lights.once(indicator.TAKEN)
         else:
             self._lights.once(indicator.refused(word) if word in reason.REASONS else indicator.NO_TICKET)

@@ -38,7 +38,7 @@ RELAY_FAULT = "RELAY_FAULT"
 INTERNAL_FAULT = "INTERNAL_FAULT"
 GRANTED = "GRANTED"
 
-# What becomes of a signed document instead, besides the codes of documents that are not believed. The first are good.
+# What becomes of a signed document instead, besides the codes of documents that are not believed.
 TAKEN = "ACCEPTED SAME SET FLOOR RESET"
 NOT_TAKEN = "OLD_VERSION ENDED RETIRED_ROOT FORGETS_RETIRED_ROOT STALE_NONCE WRONG_READER OLD_RESET OUT_OF_BOUNDS"
 
@@ -78,6 +78,11 @@ REASONS = (
     INTERNAL_FAULT,
     GRANTED,
 )
+
+
+def is_taken(word):
+    """Whether this word says that a signed document is in force."""
+    return word in TAKEN.split()
 
 
 class Refused(Exception):
