@@ -21,27 +21,30 @@ class GpioRelay(Leases):
         self._vehicles = dict(vehicles)
         self._alive = alive
         self._wave = 0
-        self._seen = {}  # evse_id: when the vehicle of this session was last seen plugged in, in ticks
+        self._seen = {}  # evse_id: when a vehicle was last seen there, in ticks, until it has been away for a second
 
     def vehicle(self, evse_id):
         plugged = self._vehicles.get(evse_id)
-        return None if plugged is None else plugged() == 1
+        if plugged is None:
+            return None
+        if plugged() != 1:
+            return False
+        self._seen[evse_id] = self._ticks_ms()
+        return True
 
     async def deliver(self, grant):
         """Energises. RelayFault: refused, and nothing was energised."""
         self._begin(grant)
-        self._seen.pop(grant.evse_id, None)
         self._outputs[grant.evse_id](1)
 
     def service(self):
         self._wave = 1 - self._wave
-        for evse_id in list(self._sessions):
-            if self.vehicle(evse_id):
-                self._seen[evse_id] = self._ticks_ms()
-            elif evse_id in self._seen and self._age(self._seen[evse_id]) >= _UNPLUGGED_MS:
+        # without a session too: a vehicle that a grant has counted on may be gone before the first look after it
+        for evse_id in self._outputs:
+            if not self.vehicle(evse_id) and self._age(self._seen.get(evse_id, self._ticks_ms())) >= _UNPLUGGED_MS:
+                del self._seen[evse_id]
                 self.stop(evse_id, "UNPLUGGED")
-                continue
-            if self._alive:
+            if self._alive and evse_id in self._sessions:
                 self._outputs[evse_id](self._wave if self._alive() else 0)
         return super().service()
 

@@ -77,6 +77,15 @@ def test_an_unplugged_vehicle_ends_the_session_and_its_bouncing_contact_does_not
     assert not station.relay_on and ends(station) == ["UNPLUGGED"]
 
 
+def test_a_vehicle_that_is_unplugged_as_the_output_closes_ends_the_session(station):
+    vehicle = station.pins["VEHICLE"]
+    station.board.drive(vehicle, 1)
+    station.board.pins.watch(station.pins["RELAY"], lambda level: level and station.board.drive(vehicle, 0))
+    assert station.tap_ticket().energised
+    station.world.run(1.5)
+    assert not station.relay_on and ends(station) == ["UNPLUGGED"]
+
+
 def _cut(bench):
     bench.power_cut()
 

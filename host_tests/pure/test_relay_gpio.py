@@ -12,7 +12,9 @@ class Bench:
             "E1": lambda level: self.levels.update({"E1": level}),
             "E2": lambda level: self.levels.update({"E2": level}),
         }
-        self.relay = GpioRelay(outputs, max_on_ms, self.now, self.diff)
+        self.plugged = 0
+        vehicles = {"E1": lambda: self.plugged}
+        self.relay = GpioRelay(outputs, max_on_ms, self.now, self.diff, vehicles)
 
     def now(self):
         return self.ticks & ((1 << 30) - 1)
@@ -119,6 +121,31 @@ def test_stop_ends_a_session_once():
     assert not bench.relay.stop("E1", "STOPPED")
     assert [ended.cause for ended in bench.relay.service()] == ["STOPPED"]
     assert bench.relay.service() == []
+
+
+def test_a_vehicle_that_a_decision_saw_and_that_left_while_the_grant_was_recorded_ends_the_session():
+    bench = Bench()
+    bench.plugged = 1
+    assert bench.relay.vehicle("E1") is True
+    bench.plugged = 0
+    bench.ticks += 400
+    bench.deliver()
+    assert bench.pass_ms(500) == [] and bench.levels == {"E1": 1}
+    assert [ended.cause for ended in bench.pass_ms(1000)] == ["UNPLUGGED"] and bench.levels == {"E1": 0}
+
+
+def test_a_vehicle_that_left_long_before_a_grant_is_not_missed_by_it():
+    bench = Bench()
+    bench.plugged = 1
+    assert bench.pass_ms(2000) == []
+    bench.plugged = 0
+    assert bench.pass_ms(2000) == []
+    bench.deliver()
+    assert bench.pass_ms(5000) == [] and bench.levels == {"E1": 1}
+    bench.plugged = 1
+    assert bench.pass_ms(2000) == []
+    bench.plugged = 0
+    assert [ended.cause for ended in bench.pass_ms(3000)] == ["UNPLUGGED"]
 
 
 def test_all_off_switches_every_output_off():
