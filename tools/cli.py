@@ -8,39 +8,18 @@ from typing import Annotated
 
 import typer
 
-from tools import (
-    bench,
-    boards_command,
-    build_command,
-    bundle,
-    decommission,
-    demo,
-    deploy,
-    devices,
-    doctor,
-    flash,
-    fleet,
-    init,
-    inspection,
-    issue,
-    journal,
-    keys_command,
-    log,
-    problem,
-    provision,
-    purge,
-    repair,
-    selftest,
-    settle,
-    signed_time,
-    sim,
-    upstream,
-    verify,
-    wallet_server,
-)
+from tools import problem, wallet_server
+from tools.bench import command as bench
+from tools.boards import boards_command, build_command, flash
 from tools.controller import command as controller_command
-from tools.keys import reason
+from tools.demo import command as demo
+from tools.fleet import collect, purge, settle
 from tools.problem import Problem
+from tools.readers import decommission, deploy, devices, doctor, journal, log, provision, repair, selftest, signed_time
+from tools.site import init, keys_command
+from tools.site.keys import reason
+from tools.tickets import bundle, inspection, issue, upstream, verify
+from tools.virtual import sim
 
 USAGE = 2  # exit code: the command line, or a file that it names, is at fault
 
@@ -95,7 +74,7 @@ app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=selftest.EXAMPLES)(selftest.selftest)
 app.command(epilog=repair.EXAMPLES)(repair.repair)
 app.command(epilog=settle.EXAMPLES)(settle.settle)
-journal.app.command(epilog=fleet.EXAMPLES)(fleet.collect)
+journal.app.command(epilog=collect.EXAMPLES)(collect.collect)
 journal.app.command("purge", epilog=purge.EXAMPLES)(purge.purge_command)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(journal.app, name="journal")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tools.firmware_build import ROOT
+from tools import ROOT
 from tools.problem import Problem
 from tools.terminal import say
 

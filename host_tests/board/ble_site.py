@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from host_tests.board.conftest import Bench
-from tools.keys import load_key
+from tools.site.keys import load_key
 from tools.virtual.ble_phone import BlePhone
 from tools.virtual.image import mounted
 from tools.virtual.phone import Wallet

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tools.init import init
-from tools.keys import load_key
-from tools.mint import defaults, mint
-from tools.site import Site
+from tools.site.directory import Site
+from tools.site.init import init
+from tools.site.keys import load_key
+from tools.tickets.mint import defaults, mint
 from tools.units import epoch_ms
 from tools.virtual.cards import Ntag, Type4Tag, ndef_message
 from tools.virtual.image import mounted

@@ -16,10 +16,10 @@ from pathlib import Path
 from store.journal import KEPT, REFUSED, Journal
 from store.ledger import Ledger
 from store.slots import Slots
-from tools.keys import load_key
-from tools.mint import defaults, mint
 from tools.portable import chain
-from tools.signing import BUNDLE_TYPE, sign_jws
+from tools.site.keys import load_key
+from tools.tickets.mint import defaults, mint
+from tools.tickets.signing import BUNDLE_TYPE, sign_jws
 from tools.units import epoch_ms
 from tools.virtual.cards import Ntag, Type4Tag, ndef_message
 from tools.virtual.image import mounted

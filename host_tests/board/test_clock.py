@@ -6,9 +6,9 @@ import re
 import pytest
 
 from store.floor import Floor
-from tools.keys import load_key, new_key
-from tools.signed_time import answer, challenge, hand_over, signed_by
-from tools.site import Site
+from tools.readers.signed_time import answer, challenge, hand_over, signed_by
+from tools.site.directory import Site
+from tools.site.keys import load_key, new_key
 from tools.units import epoch_ms, wire_time
 from tools.virtual.image import mounted
 

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from host_tests.board.conftest import Bench
-from tools.keys import load_key, new_key
-from tools.signed_time import signed_by
-from tools.signing import BUNDLE_TYPE, sign_jws
-from tools.site import Site
+from tools.readers.signed_time import signed_by
+from tools.site.directory import Site
+from tools.site.keys import load_key, new_key
+from tools.tickets.signing import BUNDLE_TYPE, sign_jws
 from tools.units import epoch_ms
 from tools.virtual.phone import NONCE, Phone, Wallet
 

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 from host_tests.board.nfc_faults import EVSES, FaultStation, make_card, refused_card
-from tools.keys import load_key
+from tools.site.keys import load_key
 from tools.virtual.cards import MifareClassic, Ntag, PaymentCard, ndef_message
 from tools.virtual.phone import Phone, Wallet
 from tools.virtual.rf import Card

@@ -9,8 +9,8 @@ import pytest
 
 from host_tests.board.osdp_bus import BusPanel
 from host_tests.board.test_osdp import BAUD, Bus, bus, panel, tap  # noqa: F401
-from tools.keys import load_key, new_key
-from tools.site import Site
+from tools.site.directory import Site
+from tools.site.keys import load_key, new_key
 
 _ANSWER_US = 200_000
 

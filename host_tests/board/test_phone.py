@@ -9,12 +9,12 @@ import pytest
 
 from host_tests.board.conftest import Bench
 from host_tests.host.tools_cli import run
-from tools.keys import load_key, new_key
-from tools.sim import card_with
+from tools.site.keys import load_key, new_key
 from tools.virtual.cards import Type4Tag, ndef_message
 from tools.virtual.cards_iso import ApduCard
 from tools.virtual.image import mounted
 from tools.virtual.phone import EVSE, EVSES, LIMITS, NONCE, READER, REASON, SIGNATURE, TICKET, VERSION, Phone, Wallet
+from tools.virtual.sim import card_with
 
 E1, E2 = "DE*ABC*E1*1", "DE*ABC*E1*2"
 

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from host_tests.board.conftest import Bench
-from tools.keys import load_key
-from tools.mint import defaults, mint
-from tools.site_schema import relay_map
+from tools.site.keys import load_key
+from tools.site.schema import relay_map
+from tools.tickets.mint import defaults, mint
 from tools.units import epoch_ms
 from tools.virtual.image import mounted
 from tools.virtual.modbus import Device

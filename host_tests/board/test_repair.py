@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from tools import repair
-from tools.site import Site
+from tools.readers import repair
+from tools.site.directory import Site
 from tools.virtual.image import mounted
 
 

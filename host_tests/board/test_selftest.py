@@ -8,7 +8,7 @@ import pytest
 
 from host_tests.board.conftest import Bench
 from host_tests.host.tools_cli import run
-from tools import deploy, selftest
+from tools.readers import deploy, selftest
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HEALTHY = {

@@ -10,9 +10,9 @@ from host_tests.board.conftest import Bench
 from host_tests.board.life import read_stores
 from station.journal import END, GRANT
 from ticket import cbor
-from tools import relay_bench
-from tools.keys import load_key
-from tools.site_schema import relay_map
+from tools.bench import relay as relay_bench
+from tools.site.keys import load_key
+from tools.site.schema import relay_map
 from tools.virtual.board import WDT_RESET
 from tools.virtual.image import mounted
 from tools.virtual.modbus import Device

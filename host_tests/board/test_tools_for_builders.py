@@ -11,11 +11,11 @@ from rich.console import Console
 
 from host_tests.board.conftest import Bench
 from host_tests.host.tools_cli import run
-from tools import decommission, deploy, devices, doctor, log
-from tools.firmware_build import build
-from tools.port import execute
+from tools.boards.firmware_build import build
 from tools.problem import Problem
-from tools.site import Site
+from tools.readers import decommission, deploy, devices, doctor, log
+from tools.readers.port import execute
+from tools.site.directory import Site
 from tools.virtual.board import Board
 from tools.virtual.image import read_files
 from tools.virtual.station import Station

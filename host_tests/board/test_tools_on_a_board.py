@@ -9,12 +9,12 @@ from contextlib import nullcontext
 import pytest
 
 from host_tests.host.tools_cli import run
-from tools import deploy, journal
-from tools.firmware_build import ROOT
-from tools.init import init
+from tools import ROOT
 from tools.problem import Problem
-from tools.provision import install
-from tools.site import Site
+from tools.readers import deploy, journal
+from tools.readers.provision import install
+from tools.site.directory import Site
+from tools.site.init import init
 from tools.virtual.board import Board
 from tools.virtual.world import World
 

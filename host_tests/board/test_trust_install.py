@@ -3,8 +3,8 @@
 import pytest
 
 from store.slots import Slots
-from tools.keys import load_key
-from tools.site import Site
+from tools.site.directory import Site
+from tools.site.keys import load_key
 from tools.virtual.image import mounted
 
 

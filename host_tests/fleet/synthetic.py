@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ticket.verdict import GRANTED, REASONS
-from tools.fleet import COLUMNS
+from tools.fleet.collect import COLUMNS
 
 BEGIN_S = 1_790_000_000
 SPAN_S = 60 * 86_400

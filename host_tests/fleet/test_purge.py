@@ -8,8 +8,9 @@ import pytest
 
 from host_tests.fleet.test_settle import NOW_S, Reader, ticket
 from host_tests.host.tools_cli import run
-from tools import deploy, journal, purge, settle
-from tools.site import Site
+from tools.fleet import purge, settle
+from tools.readers import deploy, journal
+from tools.site.directory import Site
 
 __all__ = ["ticket"]  # a fixture
 

@@ -12,14 +12,14 @@ from host_tests.fleet.synthetic import Fleet
 from station.journal import DecisionJournal
 from store import journal as stored
 from ticket import form, rules
-from tools import fleet, settle
 from tools.cli import main
-from tools.init import init
-from tools.keys import load_key
-from tools.mint import defaults, mint
+from tools.fleet import collect, settle
+from tools.fleet.settle import Engine
 from tools.problem import Problem
-from tools.settle import Engine
-from tools.site import Site
+from tools.site.directory import Site
+from tools.site.init import init
+from tools.site.keys import load_key
+from tools.tickets.mint import defaults, mint
 from tools.units import epoch_ms
 
 NOW_S = 1_795_348_800
@@ -144,7 +144,7 @@ def test_a_gap_between_two_pulls_is_named(tmp_path, readers, ticket):
     (reader.folder / "later.journal").write_bytes(export)
     if reader.journal.first[0] > 3:
         with pytest.raises(Problem, match="3 was never collected"):
-            fleet.collect_one(reader.site, reader.folder / "later.journal", tmp_path / "fleet")
+            collect.collect_one(reader.site, reader.folder / "later.journal", tmp_path / "fleet")
     else:
         pytest.fail("the journal gave no room back")
 
@@ -160,7 +160,7 @@ def test_a_reader_that_was_emptied_but_kept_its_key_is_named(tmp_path, readers, 
     again.decisions = DecisionJournal(again.journal)
     again.grant(ticket())
     with pytest.raises(Problem, match="not the one that was collected before"):
-        fleet.collect_one(reader.site, again.pull(), tmp_path / "fleet")
+        collect.collect_one(reader.site, again.pull(), tmp_path / "fleet")
 
 
 def test_a_changed_journal_is_not_collected(tmp_path, readers, ticket):
@@ -170,7 +170,7 @@ def test_a_changed_journal_is_not_collected(tmp_path, readers, ticket):
     damaged[100] ^= 1
     path.write_bytes(damaged)
     with pytest.raises(Problem, match="is not what the reader wrote"):
-        fleet.collect_one(readers[0].site, path, tmp_path)
+        collect.collect_one(readers[0].site, path, tmp_path)
     assert list(tmp_path.glob("*.parquet")) == []
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tools import board_pins, partitions, upstream_boards, wiring
-from tools.partitions import Partition
+from tools.boards import board_pins, partitions, upstream_rules, wiring
+from tools.boards.partitions import Partition
 from tools.problem import Problem
 from tools.virtual.flash import BLOCK, FILE_BLOCKS, ROM_BLOCKS
 
-OURS = upstream_boards.ours()
+OURS = upstream_rules.ours()
 
 
 def test_there_is_a_board_for_each_chip():
@@ -70,4 +70,4 @@ def test_sizes_may_have_units(tmp_path):
 @pytest.mark.skipif("MICROPYTHON" not in os.environ, reason="MICROPYTHON=DIR names no sources to check boards against")
 @pytest.mark.parametrize("board", OURS)
 def test_micropythons_build_would_take_the_board(board):
-    assert upstream_boards.check(board, Path(os.environ["MICROPYTHON"])) == []
+    assert upstream_rules.check(board, Path(os.environ["MICROPYTHON"])) == []

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from host_tests.host.tree import FIRMWARE
-from tools import board_pins
-from tools.board_pins import CHIPS, conflicts
-from tools.firmware_build import pins_module
+from tools.boards import board_pins
+from tools.boards.board_pins import CHIPS, conflicts
+from tools.boards.firmware_build import pins_module
 from tools.problem import Problem
 
 BOARDS = board_pins.known_boards()

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from host_tests.runner.pure import FIRMWARE, micropython
-from tools import bench
+from tools.bench import command as bench
 
 CHECK = """
 from crypto import ed25519, field25519, sha512

@@ -14,9 +14,9 @@ import pytest
 
 from host_tests.host.tree import FIRMWARE, REPOSITORY, files, text
 from host_tests.runner import pure
-from tools.firmware_build import SOURCES_ON_DEVICE, short_sources
+from tools.boards.firmware_build import SOURCES_ON_DEVICE, short_sources
+from tools.boards.short_names import shorten
 from tools.problem import Problem
-from tools.short_names import shorten
 
 BEFORE = {str(path.relative_to(FIRMWARE)): text(path) or "" for path in FIRMWARE.rglob("*.py")}
 AFTER, SAID = short_sources()

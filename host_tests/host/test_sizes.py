@@ -5,8 +5,8 @@ import tomllib
 import pytest
 
 from host_tests.host.tree import FIRMWARE, REPOSITORY, files, text
-from tools.board_pins import known_boards, settings
-from tools.firmware_build import SOURCES_ON_DEVICE, compile_all, short_sources
+from tools.boards.board_pins import known_boards, settings
+from tools.boards.firmware_build import SOURCES_ON_DEVICE, compile_all, short_sources
 
 LONGEST = 400  # lines
 LONG = {"LICENSE", "host_tests/package-lock.json"}  # nobody wrote these here

@@ -15,7 +15,7 @@ from station.decision import Decision
 from store import ledger as ledger_store
 from store.files import Fault, Full
 from ticket.verdict import Refused
-from tools.signing import sign_jws
+from tools.tickets.signing import sign_jws
 
 NOW_MS = 1_795_348_800_000  # 2026-11-22T12:00:00Z, a Sunday
 E1, E2 = "DE*ABC*E1*1", "DE*ABC*E1*2"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tools import bench_compare
+from tools.bench import compare
 
 
 @pytest.fixture
@@ -37,6 +37,6 @@ def test_what_is_no_measurement_is_told(ask, files):
 def test_bench_and_self_test_name_the_same_things_alike(files):
     content = json.loads((files / "s3.json").read_text())
     (files / "test.json").write_text(json.dumps({"board": {}, "results": [], "parts": content["parts"]}))
-    boards = [bench_compare.read(files / name) for name in ("wroom.json", "test.json")]
-    assert bench_compare.names(boards)[:2] == ["crypto: sha512", "store: write 16 KB"]
+    boards = [compare.read(files / name) for name in ("wroom.json", "test.json")]
+    assert compare.names(boards)[:2] == ["crypto: sha512", "store: write 16 KB"]
     assert boards[1][1]["store: write 16 KB"] == 45

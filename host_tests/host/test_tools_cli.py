@@ -15,8 +15,9 @@ from joserfc.jwk import OKPKey
 from host_tests.host.tools_cli import issued, verdict
 from ticket import claims
 from ticket.verdict import REASONS
-from tools import cli, cwt_claims, reasons
-from tools.port import virtual_flash
+from tools import cli
+from tools.readers.port import virtual_flash
+from tools.tickets import cwt_claims, reasons
 
 REPOSITORY = Path(cli.__file__).parent.parent
 KEYS = ("root.jwk", "issuer.jwk", "driver.jwk")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from host_tests.host.tools_cli import issued
-from tools import inspection
+from tools.tickets import inspection
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from ticket.verdict import (
     UNKNOWN_ISSUER,
     UNSUPPORTED_ALGORITHM,
 )
-from tools import mint, ticket_file
-from tools.init import init
-from tools.keys import load_key
-from tools.site import Site
-from tools.verify import Desk, choose_evse, present
+from tools.site.directory import Site
+from tools.site.init import init
+from tools.site.keys import load_key
+from tools.tickets import mint, ticket_file
+from tools.tickets.verify import Desk, choose_evse, present
 
 NOW_MS = 1_795_348_800_000  # 2026-11-22T12:00:00Z
 BEFORE_CLAIMS = {MALFORMED, UNSUPPORTED_ALGORITHM, UNKNOWN_ISSUER, BAD_SIGNATURE}

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
 from ticket import b64url
-from tools import passphrase
-from tools.keys import PRIVATE, load_key
-from tools.site import Site
+from tools.site import passphrase
+from tools.site.directory import Site
+from tools.site.keys import PRIVATE, load_key
 
 FIRST, SECOND = "correct horse battery", "a\u0301 second one"
 

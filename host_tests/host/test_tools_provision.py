@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from tools import deploy, provision
+from tools.readers import deploy, provision
 
 
 @pytest.fixture

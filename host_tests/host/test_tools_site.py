@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from host_tests.host.tools_cli import run
 from station.config import Site as DeviceSite
 from ticket import form as ticket_form
-from tools import mint
-from tools.init import init
-from tools.keys import load_key, new_key
 from tools.problem import Problem
-from tools.site import Site
+from tools.site.directory import Site
+from tools.site.init import init
+from tools.site.keys import load_key, new_key
+from tools.site.zones import offsets
+from tools.tickets import mint
+from tools.tickets.verify import Desk, choose_evse, present
 from tools.units import duration_s, epoch_ms, instant_ms, wire_time
-from tools.verify import Desk, choose_evse, present
-from tools.zones import offsets
 
 NOW_S = 1_795_348_800  # 2026-11-22T12:00:00Z
 

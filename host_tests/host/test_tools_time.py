@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tools.keys import load_key
-from tools.site import Site
+from tools.site.directory import Site
+from tools.site.keys import load_key
 from tools.units import epoch_ms
 from trust import signed
 from trust import time as trust_time

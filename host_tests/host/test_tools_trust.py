@@ -10,10 +10,10 @@ from station.config import Site as DeviceSite
 from station.trusted import NoTrust, Trust
 from store.slots import Slots
 from ticket.verdict import Refused
-from tools.keys import new_key
-from tools.site import Site
+from tools.site.directory import Site
+from tools.site.keys import new_key
+from tools.tickets.verify import Desk, present
 from tools.units import epoch_ms, wire_time
-from tools.verify import Desk, present
 
 DAY_MS = 86_400_000
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]

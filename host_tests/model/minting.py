@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cbor2
 
 from host_tests.model.claims import instant_ms
-from tools.signing import TICKET_TYPE, sign_bytes, sign_cose, sign_jws
+from tools.tickets.signing import TICKET_TYPE, sign_bytes, sign_cose, sign_jws
 
 WORDS = {
     "multiUsage": ["NotAllowed", "OnlyAtTheSameEVSE", "AfterOnlineValidation", "Allowed"],

@@ -27,8 +27,8 @@ from station.trusted import Trust
 from store import ledger as ledger_store
 from store.files import Fault, Full
 from ticket.verdict import REASONS
-from tools import zones
-from tools.signing import BUNDLE_TYPE, sign_jws
+from tools.site import zones
+from tools.tickets.signing import BUNDLE_TYPE, sign_jws
 from trust import bundle
 
 READER = "reader-1"

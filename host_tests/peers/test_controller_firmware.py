@@ -16,9 +16,9 @@ from host_tests.board.osdp_bus import ADDRESS, KEY, make_osdp
 from host_tests.host.tree import REPOSITORY
 from host_tests.peers.csms import Csms
 from ticket import rules
-from tools import journal
-from tools.keys import load_key
-from tools.site import Site
+from tools.readers import journal
+from tools.site.directory import Site
+from tools.site.keys import load_key
 from tools.virtual.world import Pty, Wire
 
 BAUD = 115200

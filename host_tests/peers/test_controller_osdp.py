@@ -14,7 +14,6 @@ from host_tests.peers.csms import Csms
 from host_tests.peers.osdp_reader import ADDRESS, FakeReader
 from store import journal
 from store.journal import Journal
-from tools import journal as journal_command
 from tools.controller import messages, panel, serve, sessions
 from tools.controller.backend import Backend
 from tools.controller.evse import SimulatedEvse
@@ -22,9 +21,10 @@ from tools.controller.messages import Id
 from tools.controller.panel import Panel
 from tools.controller.reader import Reader
 from tools.controller.store import Store
-from tools.init import init
-from tools.keys import load_key
-from tools.site import Site
+from tools.readers import journal as journal_command
+from tools.site.directory import Site
+from tools.site.init import init
+from tools.site.keys import load_key
 
 KEY = bytes(range(100, 116))
 TICKET_KEY = bytes(range(32))

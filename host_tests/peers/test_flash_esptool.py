@@ -9,9 +9,9 @@ import pytest
 from esp32_mock_bootloader import mock_bootloader
 
 from host_tests.host.tools_cli import run
-from tools import flash, images
-from tools.board_pins import CHIPS, settings
-from tools.firmware_build import BUILD
+from tools.boards import flash, images
+from tools.boards.board_pins import CHIPS, settings
+from tools.boards.firmware_build import BUILD
 from tools.problem import Problem
 
 CHIP_IDS = {"esp32": 0, "esp32s3": 9, "esp32c3": 5}

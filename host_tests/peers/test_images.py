@@ -7,11 +7,12 @@ import time
 import pytest
 
 from host_tests.host.tools_cli import run
-from tools import build_command, deploy, firmware_build, images
-from tools.board_pins import known_boards
-from tools.init import init
+from tools.boards import build_command, firmware_build, images
+from tools.boards.board_pins import known_boards
 from tools.problem import Problem
-from tools.site import Site
+from tools.readers import deploy
+from tools.site.directory import Site
+from tools.site.init import init
 from tools.virtual.board import Board
 from tools.virtual.image import read_files
 from tools.virtual.station import Station
@@ -65,7 +66,7 @@ def test_from_images_and_an_empty_flash_to_a_granted_tap(tmp_path):
         print(f"deploying what is there took {took_s:.2f} s ({used_s:.2f} s of this process)")
         assert used_s < 3
     with Station(flash) as station:
-        from tools.provision import install
+        from tools.readers.provision import install
 
         station.board.power_on()
         station.clock.power(True)
@@ -77,8 +78,8 @@ def test_from_images_and_an_empty_flash_to_a_granted_tap(tmp_path):
 
 
 def _card(site):
-    from tools.keys import load_key
-    from tools.mint import defaults, mint
+    from tools.site.keys import load_key
+    from tools.tickets.mint import defaults, mint
     from tools.units import epoch_ms
     from tools.virtual.cards import Type4Tag, ndef_message
 

@@ -14,7 +14,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from relay import modbus
 from relay.grant import Grant, RelayFault
-from tools.site_schema import relay_map
+from tools.site.schema import relay_map
 
 E1, E2 = "DE*ABC*E1*1", "DE*ABC*E1*2"
 TICKS_A_TURN = 4  # the clock is faster than the wall's, and waits for a machine that is busy

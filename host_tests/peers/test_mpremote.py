@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from tools import deploy, firmware_build
+from tools.boards import firmware_build
 from tools.problem import Problem
+from tools.readers import deploy
 from tools.virtual.board import HARD_RESET, SOFT_RESET, WDT_RESET, Board
 from tools.virtual.image import read_files, write_files
 from tools.virtual.world import World

@@ -8,8 +8,8 @@ import pytest
 from host_tests.board.conftest import Bench, provisioned  # noqa: F401
 from host_tests.board.osdp_bus import ADDRESS, KEY, make_osdp
 from host_tests.peers.libosdp_panel import Libosdp
-from tools import journal
-from tools.site import Site
+from tools.readers import journal
+from tools.site.directory import Site
 from tools.units import epoch_ms
 from tools.virtual.world import Wire, World
 

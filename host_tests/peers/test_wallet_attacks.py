@@ -5,8 +5,8 @@ import json
 import pytest
 
 from host_tests.peers.wallet_page import ISSUER, WalletPage, chromium, needs_chromium
-from tools.mint import defaults
-from tools.signing import sign_jws
+from tools.tickets.mint import defaults
+from tools.tickets.signing import sign_jws
 from tools.units import epoch_ms
 from tools.wallet_server import Server
 

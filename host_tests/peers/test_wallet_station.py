@@ -9,8 +9,8 @@ import pytest
 
 from host_tests.board.conftest import Bench, provisioned  # noqa: F401  the fixture
 from host_tests.peers.wallet_page import WalletPage, chromium, needs_chromium
-from tools.keys import load_key
-from tools.mint import defaults, mint
+from tools.site.keys import load_key
+from tools.tickets.mint import defaults, mint
 from tools.units import epoch_ms
 from tools.virtual.image import mounted
 from tools.virtual.radio import Air, Radio

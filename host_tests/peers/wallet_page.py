@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from host_tests.peers.wallet_station import WalletStation
-from tools.keys import new_key
-from tools.mint import defaults, mint
+from tools.site.keys import new_key
+from tools.tickets.mint import defaults, mint
 from tools.units import epoch_ms
 from tools.wallet_server import BRIDGE
 

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from tools.controller.evse import Evse, Gpiod, GpioEvse, SimulatedEvse
-from tools.keys import reason
 from tools.problem import Problem, shown
-from tools.site import Site
+from tools.site.directory import Site
+from tools.site.keys import reason
 
 EXAMPLES = """Examples:
 

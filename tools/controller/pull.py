@@ -10,8 +10,8 @@ from typing import Any
 from store.journal import KEPT, REFUSED
 from tools.controller.messages import Id, Piece
 from tools.controller.store import Store
-from tools.keys import write_private
 from tools.portable import chain
+from tools.site.keys import write_private
 
 SILENT_S = 30  # an export of which no piece comes for so long is given up
 _LARGEST = 16 << 20  # bytes of an export

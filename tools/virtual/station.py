@@ -4,9 +4,9 @@ import os
 import re
 from dataclasses import dataclass
 
-from tools.deploy import deploy, read_pins
-from tools.provision import install, set_clock
-from tools.site import Site
+from tools.readers.deploy import deploy, read_pins
+from tools.readers.provision import install, set_clock
+from tools.site.directory import Site
 from tools.virtual.board import Board
 from tools.virtual.ds3231 import Ds3231
 from tools.virtual.pn532 import Chip, Pn532

@@ -1,0 +1,1 @@
+"""Boards as they leave the factory: pins, images, flash."""

@@ -1,0 +1,1 @@
+"""What many readers journaled, gathered and settled."""

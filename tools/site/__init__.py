@@ -1,0 +1,1 @@
+"""A site directory: what it says, its keys."""

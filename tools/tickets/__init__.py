@@ -1,0 +1,1 @@
+"""Tickets and bundles: made, looked into, judged."""
