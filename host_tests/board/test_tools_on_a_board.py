@@ -10,6 +10,7 @@ import pytest
 
 from host_tests.host.tools_cli import run
 from tools import ROOT
+from tools.fleet import journal_file
 from tools.problem import Problem
 from tools.readers import deploy, journal
 from tools.readers.provision import install
@@ -64,7 +65,7 @@ def test_provisioning_brings_config_trust_and_key_and_makes_the_stores(desk):
 def test_a_journal_is_fetched_checked_and_shown(desk, tmp_path, capsys):
     board, site = desk
     export = journal.fetch(board, site.journal_key())
-    kept = [record for record in journal.records(export) if record["stream"] == "kept"]
+    kept = [record for record in journal_file.records(export) if record["stream"] == "kept"]
     assert [(record["kind"], record["time"]) for record in kept[-2:]] == [
         ("GRANT", "2026-11-22T12:00:00Z"),
         ("END", "2026-11-22T12:01:00Z"),
@@ -75,7 +76,7 @@ def test_a_journal_is_fetched_checked_and_shown(desk, tmp_path, capsys):
     file.write_bytes(export)
     assert run(capsys, "journal", "verify", "--site", site.folder, file).code == 0
     shown = json.loads(run(capsys, "journal", "show", "--json", file).out)
-    assert shown == journal.records(export)
+    assert shown == journal_file.records(export)
     table = run(capsys, "journal", "show", file).out
     assert "EXPIRED" in table and max(len(line) for line in table.splitlines()) <= 80
     (tmp_path / "b.journal").write_bytes(bytes(range(256)))

@@ -16,7 +16,7 @@ from host_tests.board.osdp_bus import ADDRESS, KEY, make_osdp
 from host_tests.host.tree import REPOSITORY
 from host_tests.peers.csms import Csms
 from ticket import rules
-from tools.readers import journal
+from tools.fleet import journal_file
 from tools.site.directory import Site
 from tools.site.keys import load_key
 from tools.virtual.world import Pty, Wire
@@ -119,7 +119,7 @@ def test_ticket_to_transaction_and_back_to_the_journal(provisioned, site, tmp_pa
         assert code == 0
         kept = []
         for file in sorted(site.folder.glob("reader-1-*.journal")):
-            kept += journal.records(journal.read_checked(file, site.journal_key()))
+            kept += journal_file.records(journal_file.read_checked(file, site.journal_key()))
         grant = next(record for record in kept if record["kind"] == "GRANT")
         assert grant["sequence"] == session
         assert bytes.fromhex(grant["ticket"]) == ticket

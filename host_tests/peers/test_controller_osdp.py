@@ -21,7 +21,7 @@ from tools.controller.messages import Id
 from tools.controller.panel import Panel
 from tools.controller.reader import Reader
 from tools.controller.store import Store
-from tools.readers import journal as journal_command
+from tools.fleet import journal_file
 from tools.site.directory import Site
 from tools.site.init import init
 from tools.site.keys import load_key
@@ -173,7 +173,7 @@ def test_journal_is_released_once_it_is_checked_and_on_disk(folder, reader, tmp_
         send_journal(reader, book)
         assert reader.hear(Id.COLLECTED) == {"last_kept": 3}
         (file,) = folder.glob("reader-1-*.journal")
-        assert len(journal_command.records(journal_command.read_checked(file, site.journal_key()))) == 4
+        assert len(journal_file.records(journal_file.read_checked(file, site.journal_key()))) == 4
         book.collected(3)
         book.append(journal.END, b"end")
         reader.say(Id.STATUS, **{**status, "oldest_kept": 4, "last_kept": 4})

@@ -8,7 +8,7 @@ import pytest
 from host_tests.board.conftest import Bench, provisioned  # noqa: F401
 from host_tests.board.osdp_bus import ADDRESS, KEY, make_osdp
 from host_tests.peers.libosdp_panel import Libosdp
-from tools.readers import journal
+from tools.fleet import journal_file
 from tools.site.directory import Site
 from tools.units import epoch_ms
 from tools.virtual.world import Wire, World
@@ -79,10 +79,10 @@ def pull(panel, site, folder):
     while panel.pieces[len(export)]:
         export += panel.pieces[len(export)]
     file = folder / "pulled.journal"
-    journal.write(file, export)
-    found = journal.records(export)
+    journal_file.write(file, export)
+    found = journal_file.records(export)
     assert [record["kind"] for record in found if record["stream"] == "kept"] == ["GRANT", "END", "GRANT", "END"]
-    journal._check(export, site.journal_key(), nonce, file)
+    journal_file.check(export, site.journal_key(), nonce, file)
 
 
 def send(panel, document):

@@ -12,9 +12,9 @@ from store.journal import KEPT, TRAILER
 from ticket import form
 from ticket.rules import ledger_key
 from ticket.verdict import Refused
+from tools.fleet import journal_file
 from tools.portable import chain
 from tools.problem import Problem
-from tools.readers import journal
 from tools.site.directory import Site
 from tools.terminal import say
 from tools.units import instant_ms
@@ -64,13 +64,13 @@ def collect_one(site: Site, file: Path, to: Path) -> int:
     """Writes what is new in a pulled journal to the folder; how many records that were."""
     key = site.journal_key()
     device = device_of(key)
-    export = journal.read_checked(file, key)
+    export = journal_file.read_checked(file, key)
     target = to / f"{device}-{hashlib.sha256(export).hexdigest()[:_SHORT]}.parquet"
     if target.exists():
         return 0
     known, rows = known_codes(to, device), []
     _continue(chain.split(export), known, file)
-    for record, entry in zip(journal.records(export), _entries(export), strict=True):
+    for record, entry in zip(journal_file.records(export), _entries(export), strict=True):
         if (record["stream"], record["sequence"]) not in known:
             rows.append(_row(site, device, record, entry[5].hex()))
     write(rows, target)

@@ -11,11 +11,10 @@ from typing import Annotated
 import typer
 
 from store.journal import KEPT, TRAILER
-from tools.fleet import collect
+from tools.fleet import collect, journal_file
 from tools.options import SITE
 from tools.portable import chain
 from tools.problem import Problem
-from tools.readers import journal
 from tools.site.directory import Site
 from tools.site.keys import reason
 from tools.terminal import say
@@ -77,7 +76,7 @@ def _last_ms(file: Path) -> int:
     """When the last record was made; not after the file itself, whatever the reader's clock said."""
     changed_ms = int(file.stat().st_mtime * 1000)
     times = [
-        instant_ms(record["time"]) for record in journal.records(file.read_bytes()) if record.get("clock") == "SET"
+        instant_ms(record["time"]) for record in journal_file.records(file.read_bytes()) if record.get("clock") == "SET"
     ]
     return min([changed_ms, max(times)]) if times else changed_ms
 
@@ -88,7 +87,7 @@ def _demand_collected(site: Site, file: Path) -> None:
     known: dict[tuple[str, int], str] = {}
     for folder in collect.collected_in(site):
         known |= collect.known_codes(folder, collect.device_of(key))
-    for entry in chain.split(journal.read_checked(file, key)):
+    for entry in chain.split(journal_file.read_checked(file, key)):
         name = ("kept" if entry[0] == KEPT else "refused", entry[1])
         if entry[0] != TRAILER and known.get(name) != entry[5].hex():
             raise Problem("not all of it is collected; run `python -m tools journal collect`, then purge again")

@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from tools.fleet import journal_file
 from tools.options import AS_JSON
 from tools.problem import Problem
 from tools.readers import deploy, journal
@@ -85,7 +86,7 @@ def last_starts(port: Port) -> list[tuple[str, str]]:
     except Problem:
         return []
     words = ("START", "INTERNAL_FAULT", "STOPPED_FROM_CONSOLE")
-    found = [record for record in journal.records(export) if record.get("what") in words]
+    found = [record for record in journal_file.records(export) if record.get("what") in words]
     return [
         (str(record.get("time", "")), f"{record['what']} {record.get('detail', '')}".strip()) for record in found[::-1]
     ][:_LAST_STARTS]

@@ -6,22 +6,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import cbor2
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from station import clock
-from store.journal import END, GRANT, KEPT, NOTE, REFUSAL, TRAILER, VOID
+from tools.fleet import journal_file
+from tools.fleet.purge import purge
 from tools.options import AS_JSON, SITE
-from tools.portable import chain
 from tools.problem import Problem
 from tools.readers import deploy
 from tools.site.directory import Site
-from tools.site.keys import reason, write_private
 from tools.terminal import answers, printable, say
-from tools.units import wire_time
 
 EXAMPLES = """Examples:
 
@@ -31,16 +27,8 @@ EXAMPLES = """Examples:
 
   python -m tools journal verify --site site site/reader-1-20261122T120000Z.journal"""
 
-_KINDS = {GRANT: "GRANT", VOID: "VOID", END: "END", REFUSAL: "REFUSAL", NOTE: "NOTE"}
-_STATES = (clock.UNKNOWN, clock.FLOOR, clock.SET)
-# JSON names of the members of a record, by the numbers of firmware/station/journal.py
-_MEMBERS = {
-    2: "what", 3: "evse", 4: "limits", 5: "ticket", 6: "kid", 7: "holder", 8: "grant", 9: "seconds", 10: "detail",
-    11: "ticketKey", 12: "energy", 13: "online",
-}  # fmt: skip
 _MORE = ("detail", "holder", "online", "grant", "seconds", "energy")
 _NONCE_BYTES = 16
-_NONCE_AT = 48  # in the trailer of an export, after its ranges and codes
 
 _EXPORT = """
 import binascii
@@ -83,19 +71,17 @@ def pull(
     The file is checked before anything is released: what fails the check stays on the reader. Journals in the site
     directory that are older than site.toml lets them be are purged, as `purge` does.
     """
-    from tools.fleet.purge import purge  # which imports this module
-
     here = Site.load(site)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     out = out or site / f"{here.reader}-{stamp}.journal"
     with deploy.opened(port) as board:
         # nothing that may fail here is inside a maintenance: that would keep the reader from its work
         export = fetch(board, here.journal_key())
-        write(out, export)
-        grants = [record["sequence"] for record in records(export) if record["stream"] == "kept"]
+        journal_file.write(out, export)
+        grants = [record["sequence"] for record in journal_file.records(export) if record["stream"] == "kept"]
         if release and grants:
             _release(board, grants[-1])
-    say(f"Wrote {out}: {len(records(export))} records, none missing or changed")
+    say(f"Wrote {out}: {len(journal_file.records(export))} records, none missing or changed")
     if gone := purge(here)[0]:
         say(f"Deleted, since their time is over and all of it is collected: {', '.join(file.name for file in gone)}")
 
@@ -103,16 +89,16 @@ def pull(
 @app.command()
 def verify(site: SITE, file: _FILE):
     """Check a fetched journal with the reader's key: a removed, added, changed or reordered record is found."""
-    export = read_checked(file, Site.load(site).journal_key())
-    say(f"{file}: {len(records(export))} records, none missing or changed")
+    export = journal_file.read_checked(file, Site.load(site).journal_key())
+    say(f"{file}: {len(journal_file.records(export))} records, none missing or changed")
 
 
 @app.command()
 def show(file: _FILE, as_json: AS_JSON = False):
     """Show what a fetched journal says, oldest first, grants before refusals. `verify` checks it."""
-    export = _read(file)
-    found = records(export)
-    if not found and not _trailer(export):
+    export = journal_file.read(file)
+    found = journal_file.records(export)
+    if not found and not journal_file.trailer(export):
         raise Problem(f"{file} is no journal, nothing in it can be read; `journal pull` fetches one")
     if as_json:
         print(json.dumps(found, indent=2))
@@ -135,7 +121,7 @@ def show(file: _FILE, as_json: AS_JSON = False):
 def fetch(port: deploy.Port, key: bytes) -> bytes:
     """The export of a board's journal, checked: made for this question, whole, unchanged. Problem otherwise."""
     export, nonce = fetch_unchecked(port)
-    _check(export, key, nonce, "the board's journal")
+    journal_file.check(export, key, nonce, "the board's journal")
     return export
 
 
@@ -154,66 +140,3 @@ def _release(port: deploy.Port, last: int) -> None:
         said = deploy.execute(port, _RELEASE.format(last=last))
     if "released" not in said:
         raise Problem("the journal was fetched, but the reader did not release it; pull once more with --release")
-
-
-def records(export: bytes) -> list[dict]:
-    """What an export says: `stream`, `sequence`, `kind`, `time`, `clock` and the members of each record."""
-    found = []
-    for stream, sequence, kind, body, *_ in chain.split(export):
-        if stream == TRAILER:
-            continue
-        record = {"stream": "kept" if stream == KEPT else "refused", "sequence": sequence}
-        record["kind"] = _KINDS.get(kind, str(kind))
-        found.append(record | _members(body))
-    return found
-
-
-def _members(body: bytes) -> dict:
-    try:
-        said = cbor2.loads(body)
-        members = {"time": wire_time(1000 * said[0]), "clock": _STATES[said[1]]}
-        for key, name in _MEMBERS.items():
-            if key in said:
-                members[name] = said[key].hex() if isinstance(said[key], bytes) else said[key]
-    except (cbor2.CBORDecodeError, ValueError, TypeError, KeyError, IndexError, Problem):
-        return {"what": "unreadable", "detail": body.hex()}
-    return members
-
-
-def read_checked(file: Path, key: bytes) -> bytes:
-    """A journal from a file, checked with its reader's key. Problem where it is not what the reader wrote."""
-    export = _read(file)
-    _check(export, key, _nonce(export), file)
-    return export
-
-
-def _nonce(export: bytes) -> bytes:
-    """The nonce that the export was made for, as its trailer tells; the pull itself has compared it."""
-    return _trailer(export)[_NONCE_AT:]
-
-
-def _trailer(export: bytes) -> bytes:
-    """The body of the record that ends an export; empty without one."""
-    return next((body for stream, _, _, body, *_ in reversed(chain.split(export)) if stream == TRAILER), b"")
-
-
-def _check(export: bytes, key: bytes, nonce: bytes, what: object) -> None:
-    _, problems = chain.verify(export, key, nonce)
-    if problems:
-        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        raise Problem(f"{what} is not what the reader wrote: {problems[0]}{more}; keep it, and pull again")
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise Problem(f"cannot read the journal {file}: {reason(error)}") from None
-
-
-def write(file: Path, export: bytes) -> None:
-    """Durably, since the reader may forget what is in it; for its owner only, since the tickets are in it."""
-    try:
-        write_private(file, export)
-    except OSError as error:
-        raise Problem(f"cannot write {file}: {reason(error)}") from None

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tools.fleet import journal_file
 from tools.options import SITE
 from tools.problem import Problem
 from tools.readers import deploy, journal
@@ -78,5 +79,5 @@ def save(port: deploy.Port, site: Site) -> None:
         say(f"nothing of the journal can be saved: {problem}")
         return
     path = site.folder / f"{site.reader}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-damaged.journal"
-    journal.write(path, export)
-    say(f"Saved {len(journal.records(export))} records to {path}")
+    journal_file.write(path, export)
+    say(f"Saved {len(journal_file.records(export))} records to {path}")
