@@ -204,7 +204,8 @@ def ndef_message(data: bytes) -> None:
 
 @target(lambda: [CC2 + area for area in AREAS])
 def type2_tlvs(data: bytes) -> None:
-    """CC and data area of a Type 2 tag, bit by bit."""
+    """CC and data area of a Type 2 tag, in portions of any size."""
+    step = 1 + len(data) % 61
     try:
         size = type2.parse_cc(data[:4])
         memory = (data[4:] + bytes(1008))[:1008]
@@ -213,7 +214,7 @@ def type2_tlvs(data: bytes) -> None:
         value = area.locate(have)
         while isinstance(value, int):
             assert have < value <= size
-            have = value
+            have = max(value, min(have + step, size, len(memory)))
             if have > len(memory):
                 return
             value = area.locate(have)

@@ -3,10 +3,13 @@
 import os
 import struct
 import tempfile
+from itertools import islice
 
 import osdp_panel
 
 from host_tests.fuzz.base import Pieces, in_pieces, target
+
+_MOST = 24  # portions or messages that are taken of an input: more of them reach nothing more, and cost
 
 
 def _line() -> osdp_panel.Line:
@@ -36,17 +39,25 @@ def _handshake() -> list[bytes]:
 _shared: list[osdp_panel.Line] = []
 
 
-@target(lambda: [in_pieces(_handshake()), in_pieces([b"".join(_handshake())])])
-def osdp_line(data: bytes) -> None:
-    """Any bytes on the line, in any portions: nothing is done without the key, and a true panel is heard afterwards."""
+def _fresh() -> osdp_panel.Line:
+    """The line of all inputs, a second later, without what the last one has left on it."""
     if not _shared:
         _shared.append(_line())
     line = _shared[0]
+    line.ports.ticks += 1000
+    line.ports.uart.waiting = line.ports.uart.sent = b""
+    line.ports.driver.clear()
     line.services.done.clear()
+    return line
+
+
+@target(lambda: [in_pieces(_handshake()), in_pieces([b"".join(_handshake())])])
+def osdp_line(data: bytes) -> None:
+    """Any bytes on the line, in any portions: nothing is done without the key, and a true panel is heard afterwards."""
+    line = _fresh()
     line.relay.link._channel.close()
     line.relay._forget_controller()
-    pieces = Pieces(data)
-    while (piece := pieces()) is not None:
+    for piece in islice(iter(Pieces(data), None), _MOST):
         line.put(piece)
     line.ports.ticks += 1000
     assert not line.relay.accepts(line.services.evse_ids[0], {}) and line.services.done == []
@@ -54,18 +65,29 @@ def osdp_line(data: bytes) -> None:
     assert line.greet()
 
 
-@target(lambda: [in_pieces([struct.pack("<BBHH", 0x88, 1, 4, 0) + bytes(4)]), in_pieces([bytes(11)])])
+def _messages() -> list[bytes]:
+    """Each message that a controller has, and a document in two pieces."""
+    from relay.osdp_messages import _BODIES
+
+    bodies = [bytes(struct.calcsize(form or "")) for form in _BODIES]
+    each = [struct.pack("<BBHH", 0x81 + at, at, len(body), 0) + body for at, body in enumerate(bodies)]
+    file = [struct.pack("<BIIH", 0x80, 200, at, 100) + bytes(100) for at in (0, 100)]
+    return [in_pieces([message, b"", b""]) for message in each] + [in_pieces(file)]
+
+
+@target(_messages)
 def osdp_messages(data: bytes) -> None:
     """Any messages and files from a controller that has the key: all are answered, none is an exception."""
-    if not _shared:
-        _shared.append(_line())
-    line = _shared[0]
-    line.ports.ticks += 1000
+    line = _fresh()
     line.connect()
-    pieces = Pieces(data)
-    while (piece := pieces()) is not None:
-        id = osdp_panel.FILE if piece[:1] == b"\x80" else osdp_panel.MFG
-        line.command(id, piece[:200] if id == osdp_panel.FILE else osdp_panel.OUI + piece[:120])
+    for piece in islice(iter(Pieces(data), None), _MOST):
+        if not piece:
+            line.command(osdp_panel.POLL)
+        elif piece[0] == 0x80:
+            line.command(osdp_panel.FILE, piece[:200])
+        else:
+            line.command(osdp_panel.MFG, osdp_panel.OUI + piece[:120])
         line.pass_ms(100)
+        line.relay.link._judge()
     answer = line.command(osdp_panel.POLL)
     assert answer is not None and answer[0] in (osdp_panel.ACK, osdp_panel.MFGREP)

@@ -9,6 +9,10 @@ try:
     import cryptolib
 except ImportError:
     cryptolib = None
+try:
+    from binascii import crc_hqx  # CPython has this very CRC, and many tests ask for it
+except ImportError:
+    crc_hqx = None
 from support import Skip
 from ticket.verdict import is_taken
 
@@ -32,6 +36,8 @@ def ticks_diff(end, start):
 def crc(data):
     """The CRC as the standard's table-less text has it: bit by bit."""
     value = 0x1D0F
+    if crc_hqx:
+        return crc_hqx(data, value)
     for byte in data:
         value ^= byte << 8
         for _ in range(8):
@@ -105,7 +111,7 @@ class Services:
         return iter(self.export)
 
     def journal_collected(self, up_to):
-        return 0, up_to + 1, 44
+        return 0, min(up_to, 43) + 1, 44
 
     def status(self, dropped):
         return b"status" + bytes((dropped,))

@@ -1,12 +1,14 @@
 """CPython's stand-in for MicroPython's `cryptolib`: AES in ECB (1), CBC (2), CTR (6), on the `cryptography` package."""
 
 import warnings
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 # What a mode is for is the firmware's affair.
 warnings.filterwarnings("ignore", module="cryptography.*")
 _MODES = {1: lambda iv: modes.ECB(), 2: modes.CBC, 6: modes.CTR}
+_keyed = lru_cache(64)(algorithms.AES)
 
 
 class aes:
@@ -15,7 +17,7 @@ class aes:
     def __init__(self, key, mode, iv=None):
         if mode not in _MODES or (mode != 1) != (iv is not None):
             raise ValueError("mode")
-        self._cipher = Cipher(algorithms.AES(bytes(key)), _MODES[mode](iv and bytes(iv)))
+        self._cipher = Cipher(_keyed(bytes(key)), _MODES[mode](iv and bytes(iv)))
         self._used = None
 
     def _run(self, name, data):
