@@ -72,6 +72,21 @@ def tickets(**changes) -> list[tuple[str, bytes]]:
     return [("JWS", jws), ("CWT", sign_cose(encode(claims), KEY))]
 
 
+def bundle() -> bytes:
+    """A trust bundle of 14 issuers, each with four places: a quarter of the longest, which finds no room in QEMU."""
+    issuer = {
+        "x": KEY["x"],
+        "providers": ["DE-XYZ"],
+        "notBefore": "2026-01-01T00:00:00Z",
+        "notAfter": "2027-01-01T00:00:00Z",
+        "maxLifetime": 86400,
+        "places": [f"DE*ABC*E1*{number}" for number in range(4)],
+    }
+    issuers = [{"kid": f"issuer-{number}-{KEY['x'][:20]}", **issuer} for number in range(14)]
+    payload = {"version": 5, "created": "2026-11-22T10:00:00Z", "issuers": issuers}
+    return sign_jws(json.dumps(payload, separators=(",", ":")).encode(), KEY, "charging-trust+jws")
+
+
 def prepare(folder: Path, march: str, data: str) -> None:
     """Puts the firmware, compiled, the tickets and the key's table into a folder; `data` is where it will be then."""
     for room in FOLDERS:
@@ -94,6 +109,7 @@ def prepare(folder: Path, march: str, data: str) -> None:
         "TABLE": data + "/table.bin",
         "PUBLIC_KEY": public,
         "TICKETS": tickets(),
+        "BUNDLE": bundle(),
         "ALLOWED": tickets(
             multiUsage="Allowed", driverPublicKey=..., description=[{"language": "en", "text": "x" * 120}]
         ),

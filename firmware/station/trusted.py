@@ -66,8 +66,7 @@ class Trust:
                 yield None
             if good is not True:
                 raise Refused(BAD_SIGNATURE, envelope.kid)
-            candidate = bundle.parse(envelope)
-            yield None
+            candidate = yield from bundle.parse_steps(envelope)
             answer = bundle.judge(self._bundle, candidate, self._roots, self._time_ms(), self._ignore_end)
             if answer == bundle.ACCEPTED:
                 for _ in self._slots.write_steps(SLOT, offered):

@@ -19,6 +19,7 @@ from ticket.verdict import MALFORMED, Refused
 
 _MAX_DEPTH = const(8)
 _LONGEST_INTEGER = const(18)
+_STEP = const(64)  # tokens, half of them strings
 _SPACE = const(0x20)
 _ZERO = const(0x30)
 _COLON = const(0x3A)
@@ -54,6 +55,15 @@ class Number:
         return hash(self.text)
 
 
+def result(steps):
+    """What a generator returns, at one go."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as stop:
+        return stop.value
+
+
 def loads(data, raw=False, kept=None):
     """bytes -> value of dict, list, str, int, `Number`, True, False or None. Raises Refused(MALFORMED).
 
@@ -61,6 +71,11 @@ def loads(data, raw=False, kept=None):
     if given, is a dict by such names: for each member of the topmost object that it has and whose value is no string,
     its value becomes that member's text, the bytes as received.
     """
+    return result(load_steps(data, raw, kept))
+
+
+def load_steps(data, raw=False, kept=None):
+    """Generator: None between pieces of work; returns what `loads` does."""
     clean = span.printable(data, len(data))
     if not data or (not clean and utf8.decode(data) is None):
         raise Refused(MALFORMED, "utf-8")
@@ -72,10 +87,8 @@ def loads(data, raw=False, kept=None):
     last = len(pieces) - 1
     if last & 1:
         raise Refused(MALFORMED, "json string")
-    received = pieces
     data = None  # a long ticket fills a small heap quickly
-    if not raw or escapes or not clean:
-        pieces = _strings(pieces, escapes, controls, raw)
+    as_received = raw and clean and not escapes
     # One loop and no recursion, since a call costs a board as much as ten tokens. `into` takes the next value, under
     # `name` if it is an object; `outer` are those around it.
     outer = []
@@ -108,7 +121,7 @@ def loads(data, raw=False, kept=None):
                 into, is_object = outer.pop()
                 state = _DONE
                 if since and len(outer) == 1:
-                    kept[since[0]] = _between(received, since[1], since[2], i, at)
+                    kept[since[0]] = _between(pieces, since[1], since[2], i, at)
                     since = None
                 continue
             if byte <= _SPACE and byte in _SPACES:
@@ -145,7 +158,11 @@ def loads(data, raw=False, kept=None):
         if i == last:
             break
         value = pieces[i + 1]
+        if not as_received:
+            value = _string(value, escapes, controls, raw)
         i += 2
+        if not i % _STEP:
+            yield None
         if state <= _FIRST_VALUE:
             state = _DONE
             if is_object:
@@ -164,17 +181,13 @@ def loads(data, raw=False, kept=None):
     return top[0]
 
 
-def _strings(pieces, escapes, controls, raw):
-    """A copy of `pieces` whose strings are checked, unescaped and, unless `raw`, made str."""
-    out = list(pieces)
-    for i in range(1, len(out), 2):
-        text = out[i]
-        if controls and text and min(text) < _SPACE:
-            raise Refused(MALFORMED, "control character")
-        if escapes and b"\\" in text:
-            text = _unescaped(text)
-        out[i] = text if raw else str(text, "utf-8")
-    return out
+def _string(text, escapes, controls, raw):
+    """A string, checked, unescaped and, unless `raw`, made str."""
+    if controls and text and min(text) < _SPACE:
+        raise Refused(MALFORMED, "control character")
+    if escapes and b"\\" in text:
+        text = _unescaped(text)
+    return text if raw else str(text, "utf-8")
 
 
 def _between(pieces, i, at, end, end_at):

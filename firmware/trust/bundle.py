@@ -4,11 +4,15 @@ Payload: `version` (1 to 2^31 - 1), `created`, `issuers`, and at will `notAfter`
 (kids of issuers), `revokedTickets` ([{providerId, id}]). See signed.py for the envelope and issuers.py for an issuer.
 """
 
+from micropython import const
+
 from crypto import ed25519
-from ticket import rules
+from ticket import rules, strictjson
 from ticket.verdict import BAD_CLAIM, Refused
 from trust import issuers, signed
 from trust.kept import Bundle
+
+_STEP = const(8)  # items of a list
 
 # What `judge` says of a bundle that is offered.
 ACCEPTED = "ACCEPTED"
@@ -25,11 +29,29 @@ def read(token, roots, verify=ed25519.verify):
 
 def parse(envelope):
     """Envelope of a bundle (signed.envelope), its signature checked -> Bundle. Raises Refused."""
-    values = signed.take(signed.members(envelope), _SCHEMA)
+    return strictjson.result(parse_steps(envelope))
+
+
+def parse_steps(envelope):
+    """Generator: None between pieces of work, none of which is long; returns what `parse` does."""
+    found = yield from signed.member_steps(envelope)
+    values = signed.take(found, _SCHEMA)
+    for name, made, keep, kind in _LISTS:
+        taken = made()
+        for number, value in enumerate(values[name] or ()):
+            value = kind(value)
+            if value is None:
+                raise Refused(BAD_CLAIM, name)
+            if kind is issuers.parse:
+                yield from issuers.check_steps(value)
+            keep(taken, value)
+            if not number % _STEP:
+                yield None
+        values[name] = taken
     if len({issuer.kid for issuer in values["issuers"]}) != len(values["issuers"]):
         raise Refused(BAD_CLAIM, "kid")
     # A root that retires itself would leave a bundle that nobody may believe at the next start.
-    if envelope.kid in (values["retiredRoots"] or ()):
+    if envelope.kid in values["retiredRoots"]:
         raise Refused(BAD_CLAIM, "retiredRoots")
     return Bundle(envelope.kid, values)
 
@@ -65,8 +87,15 @@ _SCHEMA = (
     ("version", True, signed.positive),
     ("created", True, signed.time_ms),
     ("notAfter", False, signed.time_ms),
-    ("issuers", True, signed.list_of(issuers.parse)),
-    ("retiredRoots", False, signed.list_of(signed.text)),
-    ("revokedKeys", False, signed.list_of(signed.text)),
-    ("revokedTickets", False, signed.list_of(_revoked_ticket)),
+    ("issuers", True, signed.items),
+    ("retiredRoots", False, signed.items),
+    ("revokedKeys", False, signed.items),
+    ("revokedTickets", False, signed.items),
+)
+# what is made of the lists
+_LISTS = (
+    ("issuers", list, list.append, issuers.parse),
+    ("retiredRoots", set, set.add, signed.text),
+    ("revokedKeys", set, set.add, signed.text),
+    ("revokedTickets", set, set.add, _revoked_ticket),
 )

@@ -42,9 +42,9 @@ class Bundle:
         self.created_ms = values["created"]
         self.not_after_ms = values["notAfter"]
         self.issuers = {issuer.kid: issuer for issuer in values["issuers"]}
-        self.retired_roots = set(values["retiredRoots"] or ())
-        self.revoked_keys = set(values["revokedKeys"] or ())
-        self.revoked_tickets = set(values["revokedTickets"] or ())
+        self.retired_roots = values["retiredRoots"]
+        self.revoked_keys = values["revokedKeys"]
+        self.revoked_tickets = values["revokedTickets"]
 
     def ended(self, now_ms):
         """Whether the bundle's own end has come; at an unknown time (None) the rules of the clock decide, so not."""

@@ -54,6 +54,16 @@ def schema(payload):
     return refusal(parsed, payload)
 
 
+def test_a_large_bundle_is_read_in_many_small_steps():
+    issuers = [changed(ISSUER, kid="issuer-%d" % n, places=["DE*ABC"] * 40) for n in range(20)]
+    payload = changed(PAYLOAD, issuers=issuers, revokedKeys=["key-%d" % n for n in range(80)])
+    data = json.dumps(payload).encode()
+    steps = list(bundle.parse_steps(Envelope("jws", "root-a", b"", b"", data)))
+    # of 32 strings each, then of 8 items of a list
+    assert steps == [None] * len(steps) and len(steps) >= data.count(b'"') // 64 + 20 * 5 + 80 // 8
+    assert len(parsed(payload).issuers) == 20
+
+
 def why(payload, **header):
     return refusal(lambda: load(payload, **header))
 
