@@ -36,18 +36,20 @@ def parse_steps(envelope):
     """Generator: None between pieces of work, none of which is long; returns what `parse` does."""
     found = yield from signed.member_steps(envelope)
     values = signed.take(found, _SCHEMA)
-    for name, made, keep, kind in _LISTS:
-        taken = made()
+    for name, kind in _LISTS:
+        taken, entries = set(), []
         for number, value in enumerate(values[name] or ()):
             value = kind(value)
             if value is None:
                 raise Refused(BAD_CLAIM, name)
             if kind is issuers.parse:
                 yield from issuers.check_steps(value)
-            keep(taken, value)
+                entries.append(value)
+            else:
+                taken.add(value)
             if not number % _STEP:
                 yield None
-        values[name] = taken
+        values[name] = entries if kind is issuers.parse else taken
     if len({issuer.kid for issuer in values["issuers"]}) != len(values["issuers"]):
         raise Refused(BAD_CLAIM, "kid")
     # A root that retires itself would leave a bundle that nobody may believe at the next start.
@@ -94,8 +96,8 @@ _SCHEMA = (
 )
 # what is made of the lists
 _LISTS = (
-    ("issuers", list, list.append, issuers.parse),
-    ("retiredRoots", set, set.add, signed.text),
-    ("revokedKeys", set, set.add, signed.text),
-    ("revokedTickets", set, set.add, _revoked_ticket),
+    ("issuers", issuers.parse),
+    ("retiredRoots", signed.text),
+    ("revokedKeys", signed.text),
+    ("revokedTickets", _revoked_ticket),
 )
