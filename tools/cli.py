@@ -4,9 +4,11 @@ import errno
 import os
 import signal
 import sys
+from functools import cache
 from typing import Annotated
 
 import typer
+import typer.main
 
 from tools import problem, wallet_server
 from tools.bench import command as bench
@@ -89,11 +91,16 @@ def _settings(
     problem.debugging = debug
 
 
+@cache
+def _command():
+    return typer.main.get_command(app)  # of so many commands it takes as long as a whole verdict
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code: errors become one line on stderr, never a traceback."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app(arguments or ["--help"], standalone_mode=False)
+        code = _command()(arguments or ["--help"], standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except Problem as wrong:

@@ -5,6 +5,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -14,10 +15,11 @@ from tools.demo import lines
 from tools.demo.script import Minter, Tap, configure, on_type4, script
 from tools.site import init
 from tools.site.directory import Site
-from tools.virtual.ble_phone import BlePhone
 from tools.virtual.phone import Phone, Wallet
-from tools.virtual.radio import Air, Radio
 from tools.virtual.station import Station, Tapped
+
+if TYPE_CHECKING:
+    from tools.virtual.radio import Air
 
 EXAMPLES = """Examples:
 
@@ -41,8 +43,10 @@ class Row:
         return self.tapped.reason == self.tap.expected and self.closings == (self.tap.expected == "GRANTED")
 
 
-def present_afar(station: Station, air: Air, wallet: Wallet) -> Tapped:
+def present_afar(station: Station, air: "Air", wallet: Wallet) -> Tapped:
     """As `Station.tap`, over Bluetooth."""
+    from tools.virtual.ble_phone import BlePhone
+
     on_before, start_us = station.relay_seconds(), station.world.now_us
     reason = air.run(BlePhone(air, wallet).present())
     took_ms = (station.world.now_us - start_us) // 1000
@@ -50,7 +54,7 @@ def present_afar(station: Station, air: Air, wallet: Wallet) -> Tapped:
     return Tapped(station.relay_seconds() > on_before, reason, took_ms)
 
 
-def run_tap(station: Station, air: Air, tap: Tap) -> Row:
+def run_tap(station: Station, air: "Air", tap: Tap) -> Row:
     """One tap and, if it switched the relay on, the charging session to its end."""
     if tap.before:
         tap.before(station)
@@ -98,6 +102,8 @@ def demo() -> int:
 
     Times in the table are those of the modelled chip and radio; what the processor computes takes no time there.
     """
+    from tools.virtual.radio import Air, Radio  # half a second that no other command has to wait
+
     started = time.monotonic()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     console = Console(width=None if Console().is_terminal else 132)

@@ -1,6 +1,7 @@
 """A time zone's coming changes as plain numbers, since the device has no zone database."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from tools.problem import Problem, shown
@@ -25,10 +26,14 @@ def offsets(name: str, from_s: int, years: int = YEARS_AHEAD) -> list[list[int |
     Covers the changes from the start of `from_s`'s year before, for `years` years ahead, so that the list stays the
     same all year and provisioning the same site twice writes the same file.
     """
-    place = zone(name)
     year = datetime.fromtimestamp(from_s, UTC).year
-    start_s = _new_year_s(max(year - 1, 1970))
-    end_s = _new_year_s(min(year + years + 1, 9999))
+    return [list(entry) for entry in _changes(name, max(year - 1, 1970), min(year + years + 1, 9999))]
+
+
+@lru_cache(16)
+def _changes(name: str, first_year: int, end_year: int) -> list[list[int | None]]:
+    place = zone(name)
+    start_s, end_s = _new_year_s(first_year), _new_year_s(end_year)
     found: list[list[int | None]] = [[0, _minutes(place, start_s)]]
     at_s = start_s
     while at_s < end_s:

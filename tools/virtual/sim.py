@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -24,11 +24,12 @@ from tools.tickets import ticket_file
 from tools.tickets.reasons import WORDS
 from tools.virtual.cards import Ntag, Type4Tag, ndef_message
 from tools.virtual.phone import Phone, Wallet
-from tools.virtual.radio import Air, Radio
 from tools.virtual.rf import Card
 from tools.virtual.station import Station
-from tools.virtual.web_radio import Counter, WebRadio
 from tools.wallet_server import VIRTUAL_PORT, serving
+
+if TYPE_CHECKING:
+    from tools.virtual.radio import Air
 
 TAP_EXAMPLES = """Examples:
 
@@ -118,6 +119,8 @@ def sim(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Where the wallet is.")] = VIRTUAL_PORT,
 ):
     """A virtual station that stays: tap tickets on it, watch its relay, reach its console with mpremote."""
+    from tools.virtual.radio import Air, Radio  # half a second that no other command has to wait
+
     with tempfile.TemporaryDirectory(prefix="charging-ticket-") as name:
         folder = site or Path(name) / "site"
         if site is None:
@@ -141,8 +144,10 @@ def sim(
 
 
 @contextmanager
-def _wallet_at(air: Air, port: int) -> Iterator[Callable[[], None]]:
+def _wallet_at(air: "Air", port: int) -> Iterator[Callable[[], None]]:
     """Serves the wallet; what comes out is to be called between the world's steps."""
+    from tools.virtual.web_radio import Counter, WebRadio
+
     counter = Counter(air.world, WebRadio(air).call)
     try:
         with serving(port, counter.call) as server:
