@@ -29,7 +29,9 @@ def site(tmp_path_factory) -> Site:
 
 
 @pytest.mark.parametrize("form", ["jws", "cwt"])
-def test_every_flipped_bit_and_every_cut_is_refused(site, form):
+def test_every_flipped_bit_and_every_cut_is_refused(site, form, soak):
+    """In short runs the longer form has one bit of each of its bytes flipped, the shorter one every bit."""
+    step = 9 if form == "jws" and not soak else 1
     claims = mint.defaults("DE-XYZ", NOW_MS, NOW_MS, 3600)
     ticket = mint.mint(claims, load_key(site.folder / "issuer.jwk", private=True), form)
     evse = choose_evse(site, None)
@@ -39,7 +41,7 @@ def test_every_flipped_bit_and_every_cut_is_refused(site, form):
             return desk.judge(present(site, ticket_file.unwrap(data), evse)).reason
 
         flipped = Counter()
-        for bit in range(8 * len(ticket)):
+        for bit in range(0, 8 * len(ticket), step):
             changed = bytearray(ticket)
             changed[bit >> 3] ^= 1 << (bit & 7)
             flipped[reason(bytes(changed))] += 1
@@ -47,7 +49,7 @@ def test_every_flipped_bit_and_every_cut_is_refused(site, form):
         # whatever was tried before, the ticket itself is still good, once
         assert reason(ticket) == GRANTED
     assert set(flipped) == BEFORE_CLAIMS
-    assert flipped.total() == 8 * len(ticket)
+    assert flipped.total() == -(-8 * len(ticket) // step)
     # all bits of the signature itself are among these, in CWT one for one
-    assert flipped[BAD_SIGNATURE] >= 8 * 64
+    assert flipped[BAD_SIGNATURE] >= 8 * 64 // step
     assert cut == {MALFORMED: len(ticket)}

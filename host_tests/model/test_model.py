@@ -3,7 +3,6 @@
 import asyncio
 import collections
 import json
-import os
 import shutil
 from functools import cache
 from pathlib import Path
@@ -272,7 +271,6 @@ class Comparison:
 @pytest.fixture
 def comparison(tmp_path, monkeypatch):
     read = bundle.read
-    monkeypatch.setattr(os, "fsync", lambda fd: None)
     monkeypatch.setattr(
         bundle, "read", lambda token, roots: read(token, roots, lambda *known: next(quick_steps(*known)))
     )

@@ -16,11 +16,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COPIED = ("firmware", "tools", "host_tests", "boards", "pyproject.toml")
@@ -67,44 +69,44 @@ TAKEN_APART = (
 
 @dataclass
 class Mutant:
-    """`path` with the text `source`; `what` says what is gone."""
+    """`path` with the text `source`, which is made when it is asked for; `what` says what is gone."""
 
     path: str
     what: str
-    source: str
+    make: Callable[[], str]
+
+    @property
+    def source(self) -> str:
+        return self.make()
 
 
 def mutants(path: str) -> Iterator[Mutant]:
     tree = ast.parse((REPOSITORY / path).read_bytes())
-    count = len(list(ast.walk(tree)))
-    for number in range(count):
-        for taken in _without(tree, number, path):
-            yield Mutant(path, *taken)
+    for number, node in enumerate(ast.walk(tree)):
+        for what, change in _without(node, path):
+            yield Mutant(path, what, partial(_changed, tree, number, change))
 
 
-def _without(tree: ast.Module, number: int, path: str) -> Iterator[tuple[str, str]]:
-    """(what is gone, source) for each check in the `number`th node of the tree."""
+def _changed(tree: ast.Module, number: int, change: Callable[[Any], object]) -> str:
+    """The source of a copy of the tree whose `number`th node was changed."""
+    twin = copy.deepcopy(tree)
+    change(list(ast.walk(twin))[number])
+    return ast.unparse(ast.fix_missing_locations(twin))
 
-    def mutated() -> tuple[ast.Module, ast.AST]:
-        twin = copy.deepcopy(tree)
-        return twin, list(ast.walk(twin))[number]
 
-    node = list(ast.walk(tree))[number]
+def _without(node: ast.AST, path: str) -> Iterator[tuple[str, Callable[[Any], object]]]:
+    """(what is gone, what takes it out of a copy of the node) for each check in a node."""
     line = getattr(node, "lineno", 0)
     if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "RULES" and isinstance(node.value, ast.Tuple):
         for at, entry in enumerate(node.value.elts):
-            twin, assignment = mutated()
-            del assignment.value.elts[at]  # type: ignore[attr-defined]
-            yield f"rule {ast.unparse(entry)}", ast.unparse(twin)
+            yield f"rule {ast.unparse(entry)}", lambda twin, at=at: twin.value.elts.pop(at)
     elif isinstance(node, ast.BoolOp) and path in TAKEN_APART and not isinstance(node.values[-1], _DEFAULTS):
         for at, part in enumerate(node.values):
-            twin, condition = mutated()
-            del condition.values[at]  # type: ignore[attr-defined]
-            yield f"line {line}: `{ast.unparse(part)}` of `{ast.unparse(node)}`", ast.unparse(twin)
+            what = f"line {line}: `{ast.unparse(part)}` of `{ast.unparse(node)}`"
+            yield what, lambda twin, at=at: twin.values.pop(at)
     elif isinstance(node, ast.IfExp) and path == CLAIMS and _is_none(node.orelse):
-        twin, choice = mutated()
-        choice.test = ast.Constant(True)  # type: ignore[attr-defined]
-        yield f"line {line}: `{ast.unparse(node.test)}` of `{ast.unparse(node)}`", ast.unparse(twin)
+        what = f"line {line}: `{ast.unparse(node.test)}` of `{ast.unparse(node)}`"
+        yield what, lambda twin: setattr(twin, "test", ast.Constant(True))
     else:
         for name in ("body", "orelse", "finalbody"):
             statements = getattr(node, name, [])
@@ -113,10 +115,8 @@ def _without(tree: ast.Module, number: int, path: str) -> Iterator[tuple[str, st
                     isinstance(statement, ast.Return) and path == CLAIMS and _is_none(statement.value)
                 )
                 if refuses and not _handles(node):
-                    twin, parent = mutated()
-                    getattr(parent, name)[at] = ast.Pass()
                     what = f"line {statement.lineno}: `{ast.unparse(statement)}`"
-                    yield what, ast.unparse(ast.fix_missing_locations(twin))
+                    yield what, lambda twin, name=name, at=at: getattr(twin, name).__setitem__(at, ast.Pass())
 
 
 # What stands last in `value or default`, which is no condition.

@@ -177,7 +177,9 @@ class Run:
         path_here = [str(FIRMWARE), str(PURE), str(PORTABLE), str(HERE)]
         if interpreter == "cpython":
             environment["PYTHONPATH"] = os.pathsep.join([str(HOST_TESTS / "shims"), *path_here])
-            script = f"import micropython, ours\nours.claim({str(FIRMWARE)!r})\n" + script
+            script = (
+                f"import os, micropython, ours\nos.fsync = lambda fd: None\nours.claim({str(FIRMWARE)!r})\n" + script
+            )
             command = [sys.executable, "-B", "-X", "utf8", "-c", script]
         elif interpreter == "micropython":
             environment["MICROPYPATH"] = os.pathsep.join([*path_here, ".frozen"])
