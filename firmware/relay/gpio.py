@@ -25,12 +25,10 @@ class GpioRelay(Leases):
 
     def vehicle(self, evse_id):
         plugged = self._vehicles.get(evse_id)
-        if plugged is None:
-            return None
-        if plugged() != 1:
-            return False
-        self._seen[evse_id] = self._ticks_ms()
-        return True
+        there = None if plugged is None else plugged() == 1
+        if there:
+            self._seen[evse_id] = self._ticks_ms()
+        return there
 
     async def deliver(self, grant):
         """Energises. RelayFault: refused, and nothing was energised."""
