@@ -81,7 +81,7 @@ def test_largest_bundle_is_taken_where_there_is_memory_and_harms_nothing_where_t
         bundle = newer_bundle(provisioned, 16_200)
         assert 15_000 < len(bundle) <= 16_384
         if send_file(panel, bundle) == b"\1\0":
-            assert panel.serve(30, lambda: panel.heard(0x0A)), made.last_lines()
+            assert panel.serve(30, lambda: bool(panel.heard(0x0A))), made.last_lines()
             assert panel.heard(0x0A) == [outcome]
         else:
             assert outcome != b"\0\x08ACCEPTED"

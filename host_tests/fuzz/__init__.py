@@ -5,7 +5,8 @@ from pathlib import Path
 
 HOST_TESTS = Path(__file__).resolve().parent.parent
 FIRMWARE = HOST_TESTS.parent / "firmware"
-sys.path[:0] = [str(HOST_TESTS / folder) for folder in ("shims", "pure")] + [str(FIRMWARE)]
+PORTABLE = HOST_TESTS.parent / "tools/portable"
+sys.path[:0] = [str(HOST_TESTS / folder) for folder in ("shims", "pure")] + [str(FIRMWARE), str(PORTABLE)]
 
 import micropython  # noqa: E402, F401  the stand-in's additions to time and asyncio
 

@@ -6,15 +6,16 @@ import tempfile
 from itertools import islice
 
 import osdp_panel
+from osdp_line import Line
 
 from host_tests.fuzz.base import Pieces, in_pieces, target
 
 _MOST = 24  # portions or messages that are taken of an input: more of them reach nothing more, and cost
 
 
-def _line() -> osdp_panel.Line:
+def _line() -> Line:
     with tempfile.TemporaryDirectory() as folder:
-        line = osdp_panel.Line(folder)
+        line = Line(folder)
     line.relay.link._channel._random = lambda: os.urandom(32)  # so that no handshake but a new one proves the key
     return line
 
@@ -36,10 +37,10 @@ def _handshake() -> list[bytes]:
     return sent
 
 
-_shared: list[osdp_panel.Line] = []
+_shared: list[Line] = []
 
 
-def _fresh() -> osdp_panel.Line:
+def _fresh() -> Line:
     """The line of all inputs, a second later, without what the last one has left on it."""
     if not _shared:
         _shared.append(_line())

@@ -3,16 +3,16 @@
 import re
 import struct
 import sys
-from pathlib import Path
 
 import pytest
 
 from host_tests.host.tree import FIRMWARE
+from host_tests.runner import pure
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "pure"))
+sys.path += [str(pure.PURE), str(pure.PORTABLE)]
 
 import osdp_delivery
-import osdp_panel
+import osdp_line
 
 from relay import osdp_messages
 
@@ -63,7 +63,7 @@ def test_its_lengths_are_right_and_what_a_controller_says_is_understood(name):
 
 
 def test_what_the_reader_says_is_what_it_sends(tmp_path):
-    line = osdp_panel.Line(str(tmp_path))
+    line = osdp_line.Line(str(tmp_path))
     relay, outbox = line.relay, line.relay.link.outbox
     relay._greeted = True
     session = relay._begin(osdp_delivery.grant())

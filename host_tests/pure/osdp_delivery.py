@@ -3,7 +3,7 @@
 import asyncio
 import struct
 
-from osdp_panel import Line
+from osdp_line import Line
 
 from relay.grant import Grant, RelayFault
 from support import folder

@@ -1,7 +1,8 @@
 import struct
 
 from osdp_delivery import E1, E2, Delivery, grant, renewed, running, sleeping
-from osdp_panel import POLL, Line
+from osdp_line import Line
+from osdp_panel import POLL
 
 from support import folder
 

@@ -5,7 +5,8 @@ import gc
 import struct
 
 from osdp_delivery import E1, Delivery, grant, renewed, running
-from osdp_panel import MFG, OUI, Line, crc
+from osdp_line import Line
+from osdp_panel import MFG, OUI, crc
 
 from support import collect, count, folder
 

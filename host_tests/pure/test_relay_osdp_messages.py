@@ -1,7 +1,7 @@
 import struct
 
 from osdp_delivery import E1, E2, Delivery, sleeping
-from osdp_panel import KEY, Line, need_aes
+from osdp_line import KEY, Line, need_aes
 
 from support import folder
 

@@ -1,5 +1,6 @@
 import struct
 
+from osdp_line import Line
 from osdp_panel import (
     CAP,
     COMSET,
@@ -14,7 +15,7 @@ from osdp_panel import (
     OUI,
     OUT,
     POLL,
-    Line,
+    crc,
     packet,
 )  # fmt: skip
 
@@ -202,8 +203,6 @@ def tampered(sent):
 def mended(sent):
     """With a length and a CRC that fit: the attacker knows the rules of the line."""
     head = sent[:2] + struct.pack("<H", len(sent)) + sent[4:-2]
-    from osdp_panel import crc
-
     return head + struct.pack("<H", crc(head))
 
 

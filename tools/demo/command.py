@@ -67,13 +67,17 @@ def run_tap(station: Station, air: "Air", tap: Tap) -> Row:
     return Row(tap, tapped, station.relay_closings() - closed, station.relay_seconds() - before, told)
 
 
-def run_way(way: lines.Way, site: Path, made: Path) -> Row:
-    """One tap at a station that was made ready for the site, whose grant goes over a line; judged by its device."""
+def run_way(way: lines.Way, site: Path, made: Path) -> list[Row]:
+    """Taps at a station that was made ready for the site, whose grants go over a line; judged by its device."""
     image = made.with_name(f"{made.stem}-line.img")
     shutil.copyfile(made, image)
-    card = on_type4(Minter(site)())
-    done = lines.deliver(way, site, image, card())
-    return Row(Tap(way.title, card, "GRANTED"), done.tapped, done.closings, done.seconds, None)
+    mint_ticket = Minter(site)
+    cards = [on_type4(mint_ticket(**claims)) for _, claims, _ in way.taps]
+    done = lines.deliver(way, site, image, [card() for card in cards])
+    return [
+        Row(Tap(title, card, expected), it.tapped, it.closings, it.seconds, None)
+        for (title, _, expected), card, it in zip(way.taps, cards, done, strict=True)
+    ]
 
 
 def table(rows: list[Row]) -> Table:
@@ -127,8 +131,8 @@ def demo() -> int:
             progress.update(task, description=f"tap: {tap.title}")
             rows.append(run_tap(station, air, tap))
         for way in lines.WAYS:
-            progress.update(task, description=f"tap: {way.title}")
-            rows.append(run_way(way, folder, made))
+            progress.update(task, description=f"tap: {way.taps[0][0]}")
+            rows += run_way(way, folder, made)
     console.print(table(rows))
     good = sum(row.as_expected for row in rows)
     console.print(

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tools.readers.deploy import deploy, read_pins
@@ -54,6 +55,8 @@ class Station:
         self.wire = Wire(self.world, _BAUD)
         self.port: I2cPort | SpiPort | None = None  # the chip's own side of an I2C or SPI bus
         self.chip = self._connect(bus)
+        # who serves the station's line meanwhile puts its own here
+        self.run_until: Callable[[Callable[[], bool], float], bool] = self.world.run_until
         self.board.pins.watch(self.pins["NFC_RESET"], self._reset_pin)
         self.clock = Ds3231(self.world)  # wired to every station; a reader uses it where its site has an rtc
         self.board.i2c(self.pins["RTC_SCL"], self.pins["RTC_SDA"]).devices[Ds3231.ADDRESS] = self.clock
@@ -144,13 +147,13 @@ class Station:
         start_us, said = self.world.now_us, len(self.board.console_log)
         on_before = self.relay_seconds()
         self.chip.field.put(card, frames)
-        self.world.run_until(lambda: bool(_verdict(self.board.console_log[said:])), wait_s)
+        self.run_until(lambda: bool(_verdict(self.board.console_log[said:])), wait_s)
         took_ms = (self.world.now_us - start_us) // 1000
-        self.world.run(0.5)
+        self.run_until(lambda: False, 0.5)
         reason = _verdict(self.board.console_log[said:])
         energised = self.relay_seconds() > on_before
         self.chip.field.take()
-        self.world.run(3)
+        self.run_until(lambda: False, 3)
         return Tapped(energised, reason, took_ms)
 
     def close(self) -> None:
