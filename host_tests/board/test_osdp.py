@@ -56,7 +56,7 @@ def test_ticket_is_granted_run_and_ended_by_the_controller(bus, panel):
     (grant,) = panel.heard(2)
     (session,) = panel.runs
     assert struct.unpack("<I", grant[:4])[0] == session and not bus.relay_on
-    panel.energy = 4711
+    panel.energy, panel.pause_s = 4711, 0.5
     panel.serve(65)
     assert len(panel.heard(3)) >= 4 and not panel.heard(4)
     panel.say(0x85, struct.pack("<IBII", session, 1, 66, 5000), 1)
