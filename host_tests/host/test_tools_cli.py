@@ -229,6 +229,24 @@ def test_options_of_issue_and_verify_reach_the_decision(ask, site, form, issue, 
     assert verdict(ask, site, path, *(word.format(site=site) for word in verify))["reason"] == reason
 
 
+@pytest.mark.parametrize(
+    ("relay", "energy", "power"),
+    [
+        ('kind = "osdp"\naddress = 0', "LIMIT_NOT_ENFORCEABLE", "LIMIT_NOT_ENFORCEABLE"),
+        ('kind = "osdp"\naddress = 0\nenforces = ["maxEnergy"]', "GRANTED", "LIMIT_NOT_ENFORCEABLE"),
+        ('kind = "osdp"\naddress = 0\nenforces = ["maxEnergy", "maxPower"]', "GRANTED", "GRANTED"),
+        ('kind = "modbus"\nmap = "heidelberg-energy-control"\nunit = 1\nbaud = 19200\namps = 16', "GRANTED",
+         "LIMIT_NOT_ENFORCEABLE"),
+    ],
+    ids=["osdp", "osdp with a meter", "osdp that throttles", "modbus"],
+)  # fmt: skip
+def test_limits_are_judged_as_the_deliverer_of_the_site_keeps_them(ask, site, relay, energy, power):
+    config = site / "site.toml"
+    config.write_text(config.read_text().replace('kind = "gpio"', relay, 1))
+    for option, reason in (("--max-energy", energy), ("--max-power", power)):
+        assert verdict(ask, site, issued(ask, site, option, "5000"))["reason"] == reason
+
+
 def test_unknown_claims_are_signed_only_unchecked_and_then_refused(ask, site):
     (site / "odd.json").write_text('{"colour": "red"}')
     odd = ("issue", "--site", site, "--claims", site / "odd.json")

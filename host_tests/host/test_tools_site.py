@@ -347,7 +347,9 @@ def test_a_fixed_code_is_carried_to_the_reader(tmp_path, capsys):
 
 def test_osdp_reader_is_provisioned_with_a_key_of_its_own_that_the_site_keeps(site):
     config = site / "site.toml"
-    config.write_text(config.read_text().replace('kind = "gpio"', 'kind = "osdp"\naddress = 5'))
+    config.write_text(
+        config.read_text().replace('kind = "gpio"', 'kind = "osdp"\naddress = 5\nenforces = ["maxPower"]')
+    )
     given = Site.load(site).provision_files()
     key = given["/keys/osdp.key"]
     assert len(key) == 16 and json.loads(given["/site.json"])["relay"] == {"kind": "osdp", "address": 5}

@@ -247,9 +247,10 @@ class Site:
 
 
 def _relay(relay: dict) -> dict:
-    """[relay] as the reader takes it: with the register map of the device that it names, and of no other."""
+    """[relay] as the reader takes it: with the register map of the device that it names, and of no other; what its
+    controller enforces a reader hears from the controller itself."""
     if relay["kind"] != "modbus":
-        return relay
+        return {name: value for name, value in relay.items() if name != "enforces"}
     return {"parity": "none", "stop": 1, **relay, "map": schema.relay_map(relay["map"])}
 
 

@@ -54,6 +54,7 @@ kind = "gpio"  # who closes the contactor: gpio is one enable pin for each EVSE
 # address = 0  # this reader's own number on the bus, 0 to 126; the key goes to reader-1.osdp-key at `provision`
 # baud = 9600  # as the controller's
 # enable = true  # the enable pins follow the sessions, too
+# enforces = ["maxEnergy"]  # limits that the controller keeps besides minutes, for `verify`: the reader hears it itself
 
 # Phones over Bluetooth. Their tickets must name a key of the driver's; without this table the radio stays off.
 # The radio does not show that the driver is there, so before a grant the station wants one of these signs:

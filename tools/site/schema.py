@@ -134,6 +134,7 @@ SCHEMA = _table(
         amps=_whole(6, 63),
         address=_whole(0, 126),
         enable=_YES_NO,
+        enforces=_list({"enum": sorted(LIMITS["properties"]), "remedy": "a limit of tickets, such as maxEnergy"}),
     ),
     ble=_table(
         [],
@@ -248,7 +249,7 @@ def _backwards(content: dict) -> tuple[list, str]:
 # Members of [relay] by kind: those that must be there, those that may.
 _RELAYS = {
     "gpio": ((), ("heartbeat", "feedback")),
-    "osdp": (("address",), ("baud", "enable")),
+    "osdp": (("address",), ("baud", "enable", "enforces")),
     "modbus": (("map", "unit", "baud"), ("parity", "stop", "amps")),
 }
 

@@ -99,7 +99,7 @@ class Desk:
             clock,
             _ledger(state or own),
             _NoJournal(),
-            _enforced(device.relay),
+            _enforced(site.content["relay"], device.relay),
             _go_on,
             online=answer,
         )
@@ -123,9 +123,12 @@ class Desk:
         self.close()
 
 
-def _enforced(relay: dict) -> tuple[str, ...]:
-    """The limits that the deliverer of such a site keeps."""
-    return enforced_by(relay["map"]) if relay["kind"] == "modbus" else GpioRelay.enforces
+def _enforced(written: dict, relay: dict) -> tuple[str, ...]:
+    """The limits that the deliverer of such a site keeps, by its [relay] as written and as the reader has it. Only the
+    controller itself knows what it keeps; here it is what the site says of it."""
+    if relay["kind"] == "modbus":
+        return enforced_by(relay["map"])
+    return (*GpioRelay.enforces, *written.get("enforces", ()))
 
 
 def _trust(site: Site, folder: Path, device: DeviceSite, clock: _Clock) -> Trust:
