@@ -18,6 +18,8 @@ from tools.virtual.cards import Ntag, Type4Tag, ndef_message
 from tools.virtual.image import mounted
 from tools.virtual.station import Station
 
+POLL_MS = 400  # what looks less often is simulated sooner; 3 s after a card has left, the next one may still come
+
 
 @dataclass
 class Provisioned:
@@ -45,6 +47,8 @@ def provisioned(tmp_path_factory) -> Provisioned:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "done").exists():
             init(folder / "site")
+            config = folder / "site" / "site.toml"
+            config.write_text(config.read_text().replace("poll_ms = 100 ", f"poll_ms = {POLL_MS} "))
             with Station(folder / "flash.img") as station:
                 station.make_ready(Site.load(folder / "site"))
             (folder / "done").touch()

@@ -48,7 +48,7 @@ class FaultStation(Bench):
             with fs.open("/site.json", "rb") as file:
                 config = json.loads(file.read())
             config.update(changes)
-            config["nfc"]["bus"] = self.bus
+            config["nfc"].update(bus=self.bus, poll_ms=100)
             config["evses"] = [{"id": f"DE*ABC*E1*{n + 1}", "kind": "AC"} for n in range(EVSES)]
             with fs.open("/pins.py", "rb") as file:
                 pins = file.read() + "".join(f"RELAY_{n} = {n}\n" for n in _SPARE_PINS).encode()
