@@ -12,8 +12,6 @@ tables = [bytearray(18464) for _ in range(2)]  # comb.SIZE; first of all, while 
 import plain_ed25519
 
 from crypto import comb, ed25519, field25519, sha512, x25519
-from relay.gpio import GpioRelay
-from station.tap import Tap
 
 ROUNDS = 3
 
@@ -74,7 +72,15 @@ class Granted:
 
 
 def energised():
-    """Microseconds from a recorded grant to the relay's output, as the station goes; the least of all rounds."""
+    """{what: microseconds} from a recorded grant to the relay's output, as the station goes; the least of all rounds.
+
+    Nothing where no station runs: the QEMU port has no asyncio.
+    """
+    try:
+        from relay.gpio import GpioRelay
+        from station.tap import Tap
+    except ImportError:
+        return {}
     best = None
     for _ in range(ROUNDS):
         closed = []
@@ -89,7 +95,7 @@ def energised():
             pass
         taken = time.ticks_diff(closed[0], start)
         best = taken if best is None or taken < best else best
-    return best
+    return {"record returned to relay output, gpio": best}
 
 
 def main(folder):
@@ -107,7 +113,6 @@ def main(folder):
         "native": field25519.NATIVE and sha512.NATIVE,
         "us": {
             "sha512": fastest(lambda: sha512.sha512(message)),
-            "record returned to relay output, gpio": energised(),
             "open table": fastest(lambda: comb.open_table(key, made.data)),
         },
         "steps": {},
@@ -127,4 +132,5 @@ def main(folder):
     if not plain_ed25519.verify(key, message, signature):
         raise ValueError("plain verifier")
     result["us"]["plain verifier"] = fastest(lambda: plain_ed25519.verify(key, message, signature))
+    result["us"].update(energised())  # last: what it imports stays in the heap
     print("bench:" + json.dumps(result))
