@@ -2,7 +2,10 @@
 
 import hashlib
 import re
+import subprocess
+import sysconfig
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +21,41 @@ from tools.virtual.image import read_files
 from tools.virtual.station import Station
 from tools.virtual.world import World
 
+# Says what MicroPython finds in an image, without writing to it, and imports some of it.
+_READ = """
+import os, sys, vfs
+from binascii import hexlify
+from hashlib import sha256
+class Image:
+    def readblocks(self, block, into, offset=0):
+        at = 4096 * block + offset
+        into[:] = content[at : at + len(into)]
+    def ioctl(self, operation, _):
+        return {4: len(content) // 4096, 5: 4096}.get(operation, 0)
+def walk(folder):
+    for name, kind, *_ in os.ilistdir(folder):
+        if kind & 0x4000:
+            walk(folder + "/" + name)
+        else:
+            with open(folder + "/" + name, "rb") as file:
+                print(folder[2:] + "/" + name, hexlify(sha256(file.read()).digest()).decode())
+with open(sys.argv[1], "rb") as file:
+    content = file.read()
+vfs.mount(vfs.VfsLfs2(Image()), "/m", readonly=True)
+walk("/m")
+if sys.argv[2] == "VIRTUAL":
+    sys.path.append("/m")
+    from ticket import times
+    assert times.__file__ == "/m/ticket/times.mpy"
+"""
+
+
+def read_by_micropython(image: Path, board: str) -> dict[str, str]:
+    """SHA-256 of each file that the unix port finds in a littlefs image, by its path."""
+    command = [Path(sysconfig.get_path("scripts")) / "micropython", "-X", "heapsize=8M", "-c", _READ, image, board]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    return dict(line.split(" ") for line in printed.splitlines())
+
 
 @pytest.mark.parametrize("board", [board for board in known_boards() if board != "ESP32_GENERIC_S3"])
 def test_images_are_the_same_each_time_whatever_was_there(board, tmp_path, monkeypatch):
@@ -30,7 +68,10 @@ def test_images_are_the_same_each_time_whatever_was_there(board, tmp_path, monke
     assert digests[0] == digests[1]
     (tmp_path / "stock.lfs").write_bytes(first["stock.lfs"].ljust(images.STOCK_BYTES, b"\xff"))
     there = read_files(tmp_path / "stock.lfs", images.STOCK_BYTES // images.BLOCK)
-    assert there == firmware_build.build(board)
+    wanted = firmware_build.build(board)
+    assert there == wanted
+    digests = {path: hashlib.sha256(content).hexdigest() for path, content in wanted.items()}
+    assert read_by_micropython(tmp_path / "stock.lfs", board) == digests
 
 
 def test_files_that_do_not_fit_are_told():
