@@ -12,14 +12,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import serial
 
 from tools import ROOT
 from tools.problem import Problem
+from tools.site.directory import CONFIG, Site
 from tools.virtual.board import HARD_RESET, Board
+from tools.virtual.wired import Wired
 from tools.virtual.world import Stalled, World
 
 RADIO_HEAP = "120wK"  # of a virtual board whose site may have Bluetooth: 96wK hold everything else
@@ -349,18 +351,26 @@ def virtual_flash(site: Path | None) -> Path:
 
 @contextmanager
 def opened(port: str) -> Iterator[Port]:
-    """The board at a port. `virtual` is a virtual board with its flash in .virtual/, switched on for the while;
-    `virtual:DIR` is another, the one that `tap` and `sim` keep for the site in DIR."""
+    """The board at a port. `virtual` is a virtual board with its flash in .virtual/, wired up and switched on for the
+    while; `virtual:DIR` is another, the one that `tap` and `sim` keep for the site in DIR, wired as that site says."""
     kind, _, site = port.partition(":")
     if kind != "virtual":
         if not Path(port).exists():
             raise Problem(f"there is no port {port}: `mpremote connect list` shows those that are")
         yield port
         return
-    if site and not (Path(site) / "site.toml").is_file():
+    if site and not (Path(site) / CONFIG).is_file():
         raise Problem(
             f"there is no site {site}: `virtual:DIR` is the virtual board that `tap` keeps for the site in DIR"
         )
-    with Board(World("real"), virtual_flash(Path(site) if site else None), heap=RADIO_HEAP) as board:
-        board.power_on()
-        yield board
+    here = Site.load(site) if site else None
+    flash = virtual_flash(here.folder if here else None)
+    wired = Wired(World("real"), flash, RADIO_HEAP, here.bus if here else "hsu")
+    with ExitStack() as stack:
+        stack.callback(wired.close)
+        if here and "ble" in here.content:
+            from tools.virtual.radio import Air, Radio  # takes a second to load
+
+            Radio(wired.board, stack.enter_context(Air(wired.world)))
+        wired.switch_on()
+        yield wired.board

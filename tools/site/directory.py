@@ -57,6 +57,11 @@ class Site:
         return self.content["reader"]
 
     @property
+    def bus(self) -> str:
+        """What the PN532 is on: "hsu", "i2c" or "spi"."""
+        return self.content["nfc"]["bus"]
+
+    @property
     def evse_ids(self) -> list[str]:
         return [evse["id"] for evse in self.content["evse"]]
 

@@ -97,7 +97,7 @@ def tap(
         raise Problem("only a phone can prove a driver's key: add --card phone")
     held = card_with(ticket_file.read(ticket), card, driver)
     here = Site.load(site)
-    with Station(virtual_flash(site)) as station:
+    with Station(virtual_flash(site), bus=here.bus) as station:
         say("deploying to the virtual board …")
         station.make_ready(here)
         tapped = station.tap(held)
@@ -134,7 +134,7 @@ def sim(
             raise Problem(f"{folder / CONFIG} has no table [ble], so its radio is off: add [ble] and its presence")
         image = virtual_flash(folder) if site else Path(name) / "flash.img"
         with ExitStack() as stack:
-            station = stack.enter_context(Station(image, RADIO_HEAP if phones else "96wK", "real"))
+            station = stack.enter_context(Station(image, RADIO_HEAP if phones else "96wK", "real", here.bus))
             air = stack.enter_context(Air(station.world))
             Radio(station.board, air)
             say("deploying to the virtual board …")

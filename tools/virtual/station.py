@@ -5,19 +5,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tools.readers.deploy import deploy, read_pins
+from tools.readers.deploy import deploy
 from tools.readers.provision import install, set_clock
 from tools.site.directory import Site
-from tools.virtual.board import Board
-from tools.virtual.ds3231 import Ds3231
-from tools.virtual.pn532 import Chip, Pn532
-from tools.virtual.pn532_bus import I2cPort, SpiPort
 from tools.virtual.rf import Card
-from tools.virtual.world import Wire, World
-
-BOARD = "VIRTUAL"
-_NFC_UART = 1
-_BAUD = 115200
+from tools.virtual.wired import BOARD, Wired
+from tools.virtual.world import World
 
 
 @dataclass
@@ -34,11 +27,10 @@ class Tapped:
     took_ms: int
 
 
-class Station:
+class Station(Wired):
     """The station whose flash is the image at `flash_path`; it is off until `power_on`. Time is virtual.
 
-    bus: the one that the PN532's switches choose, "hsu", "i2c" or "spi"; the site's config should say the same. world:
-    one that other stations are in, too.
+    world: one that other stations are in, too. heap and bus: as `Wired` has them.
     """
 
     def __init__(
@@ -49,43 +41,13 @@ class Station:
         bus: str = "hsu",
         world: World | None = None,
     ):
-        self.world = world or World(pace)
-        self.pins = read_pins(BOARD)
-        self.board = Board(self.world, flash_path, heap=heap)
-        self.wire = Wire(self.world, _BAUD)
-        self.port: I2cPort | SpiPort | None = None  # the chip's own side of an I2C or SPI bus
-        self.chip = self._connect(bus)
+        super().__init__(world or World(pace), flash_path, heap, bus)
         # who serves the station's line meanwhile puts its own here
         self.run_until: Callable[[Callable[[], bool], float], bool] = self.world.run_until
-        self.board.pins.watch(self.pins["NFC_RESET"], self._reset_pin)
-        self.clock = Ds3231(self.world)  # wired to every station; a reader uses it where its site has an rtc
-        self.board.i2c(self.pins["RTC_SCL"], self.pins["RTC_SDA"]).devices[Ds3231.ADDRESS] = self.clock
-
-    def _connect(self, bus: str) -> Chip:
-        pins = self.pins
-        if bus == "hsu":
-            self.board.uart(_NFC_UART).connect(self.wire.end("reader"))
-            return Pn532(self.world, self.wire.end("pn532"))
-        chip = Chip(self.world)
-        if bus == "i2c":
-            self.port = I2cPort(chip)
-            self.board.i2c(pins["NFC_SCL"], pins["NFC_SDA"]).devices[I2cPort.ADDRESS] = self.port
-        elif bus == "spi":
-            self.port = SpiPort(chip)
-            spi = self.board.spi(pins["NFC_SCK"], pins["NFC_MOSI"], pins["NFC_MISO"])
-            spi.attach(pins["NFC_CS"], self.port)
-        else:
-            raise ValueError(f"bus is hsu, i2c or spi, not {bus!r}")
-        self.port.on_irq = lambda level: self.board.drive(pins["NFC_IRQ"], level)
-        return chip
-
-    def _reset_pin(self, level: int | None) -> None:
-        self.chip.reset_pin(1 if level is None else level)  # a pull-up on the breakout board
 
     def make_ready(self, site: Site) -> None:
         """From an empty flash to a station that serves, with the real mpremote."""
-        self.board.power_on()
-        self.clock.power(True)
+        self.switch_on()
         deploy(self.board, BOARD)
         since = len(self.board.console_log)
         install(self.board, site)
@@ -94,15 +56,8 @@ class Station:
     def power_on(self) -> None:
         """Raises TimeoutError unless the firmware serves within a minute."""
         since = len(self.board.console_log)
-        self.clock.power(True)
-        self.board.power_on()
+        self.switch_on()
         self._wait_ready(since)
-
-    def power_cut(self) -> None:
-        """The whole station goes dark."""
-        self.board.power_cut()
-        self.chip.reset()
-        self.clock.power(False)
 
     def set_clock(self) -> None:
         """Sets the board's clock with mpremote, which resets it."""
@@ -155,9 +110,6 @@ class Station:
         self.chip.field.take()
         self.run_until(lambda: False, 3)
         return Tapped(energised, reason, took_ms)
-
-    def close(self) -> None:
-        self.board.close()
 
     def __enter__(self) -> "Station":
         return self
