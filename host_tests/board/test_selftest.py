@@ -8,6 +8,7 @@ import pytest
 
 from host_tests.board.conftest import Bench
 from host_tests.host.tools_cli import run
+from tools.bench import command
 from tools.readers import deploy, selftest
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -53,6 +54,24 @@ def test_a_good_board_passes_and_its_relay_is_closed_only_when_asked(wired, caps
     assert not wired.relay_on
     counted = {part: len(times) for part, times in found["parts"].items()}
     assert counted == {"crypto": 3, "store": 4, "nfc": 1, "relay": 2}
+
+
+def test_a_board_is_measured_and_what_was_measured_can_be_compared(wired, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "opened", deploy.opened)
+    monkeypatch.setattr(selftest, "examine", lambda board, energise: HEALTHY)
+    file = tmp_path / "board.json"
+    answer = run(capsys, "bench", "--port", "any", "--leave-relay", "--json", file)
+    assert answer.code == 0, answer.err
+    found = json.loads(file.read_text())
+    took = found["us"]
+    assert found["native"] is True
+    assert 0 < took["sha512"] < took["verify, table"] < took["verify, unknown key"] < took["plain verifier"]
+    assert took["record returned to relay output, gpio"] < took["plain verifier"]
+    assert {part: list(times) for part, times in found["parts"].items()} == {
+        "store": ["write 16 KB"], "nfc": ["PN532 on hsu, question and answer"], "relay": ["RELAY closes", "RELAY opens"]
+    }  # fmt: skip
+    compared = run(capsys, "bench", "--compare", f"{file},{file}").out
+    assert "verify, unknown key" in compared and "write 16 KB" in compared
 
 
 def states(change, part=None):

@@ -1,11 +1,13 @@
 """`python -m tools bench`: how long cryptography takes, here or on a board, a card, a relay; and what heap is left."""
 
+import ast
 import json
 import os
 import shutil
 import subprocess
 import sysconfig
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +25,7 @@ from tools.bench import nfc
 from tools.bench import relay as relay_bench
 from tools.problem import Problem
 from tools.readers import selftest
+from tools.readers.asking import answer
 from tools.readers.port import mpremote, opened
 
 EXAMPLES = """Examples:
@@ -38,8 +41,7 @@ EXAMPLES = """Examples:
 HERE = Path(__file__).resolve().parent
 FIRMWARE = ROOT / "firmware"
 CRYPTO = FIRMWARE / "crypto"
-# what runs from a recorded grant to the relay
-RELAY = ("relay/grant", "relay/lease", "relay/gpio", "station/tap", "station/indicator", "ticket/verdict")
+RELAY = ("relay/gpio", "station/tap")  # what runs from a recorded grant to the relay
 LENGTH = 500  # bytes of the signed message
 PLAIN = "plain verifier"
 # by the number in sys.implementation._mpy (MicroPython, py/persistentcode.h)
@@ -117,7 +119,7 @@ def prepare(folder: Path, mpy: int) -> None:
     """Puts into a folder what a board needs: crypto/ compiled for it, a signed message, a table, the measuring code."""
     march = ARCHITECTURES[mpy >> 10 & 15]
     options = [f"-march={march}"] if march else []
-    sources = [*CRYPTO.glob("*.py"), *(FIRMWARE / f"{name}.py" for name in RELAY)]
+    sources = {*CRYPTO.glob("*.py"), *_with_imports(FIRMWARE / f"{name}.py" for name in RELAY)}
     for source in [*sources, HERE / "plain_ed25519.py", HERE / "bench_device.py"]:
         room = folder / (source.parent.name if source.parent != HERE else "")
         room.mkdir(exist_ok=True)
@@ -135,6 +137,19 @@ def prepare(folder: Path, mpy: int) -> None:
     signature = private.sign(bytes(LENGTH))
     case = {"key": list(key), "signature": list(signature), "length": LENGTH, "base": list(edwards.BASE_KEY)}
     (folder / "case.json").write_text(json.dumps(case))
+
+
+def _with_imports(sources: Iterable[Path]) -> set[Path]:
+    """Firmware files and all that they may import of it."""
+    found, left = set(), list(sources)
+    while left:
+        found.add(source := left.pop())
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                there = [FIRMWARE / node.module.replace(".", "/"), FIRMWARE / f"{node.module.replace('.', '/')}.py"]
+                named = [there[0] / f"{name.name}.py" for name in node.names] + there[1:]
+                left += [path for path in named if path.is_file() and path not in found]
+    return found
 
 
 def here() -> dict[str, Any]:
@@ -170,11 +185,11 @@ def on_board(path: str) -> dict[str, Any]:
 
 
 def _found(printed: str, complaint: str) -> dict[str, Any]:
-    for line in printed.splitlines():
-        if line.startswith("bench:"):
-            return json.loads(line[6:])
-    said = [line for line in (complaint or printed).splitlines() if line.strip()]
-    raise Problem(f"the measurement broke off: {said[-1] if said else 'nothing was printed'}")
+    found = answer(printed, "bench")
+    if found is None:
+        said = [line for line in (complaint or printed).splitlines() if line.strip()]
+        raise Problem(f"the measurement broke off: {said[-1] if said else 'nothing was printed'}")
+    return found
 
 
 def phases(result: dict[str, Any], name: str) -> dict[str, float]:
