@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import threading
 import time
 from contextlib import nullcontext
@@ -13,11 +14,11 @@ from host_tests.board.conftest import Bench
 from host_tests.host.tools_cli import run
 from tools.boards.firmware_build import build
 from tools.problem import Problem
-from tools.readers import decommission, deploy, devices, doctor, log
+from tools.readers import asking, decommission, deploy, devices, doctor, log, port
 from tools.readers.port import execute
 from tools.site.directory import Site
 from tools.virtual.board import Board
-from tools.virtual.image import read_files
+from tools.virtual.image import read_files, write_files
 from tools.virtual.station import Station
 from tools.virtual.world import World
 
@@ -34,21 +35,56 @@ def states(facts, starts=()):
     return {one.about: one.state for one in doctor.judge(facts, list(starts)) if one.state != "well"}
 
 
-@pytest.mark.parametrize("bus", ["hsu", "i2c"])
-def test_the_doctor_says_on_which_bus_the_reader_chip_answers(provisioned, tmp_path, bus):
-    with Bench(provisioned, tmp_path / "flash.img", bus=bus) as bench:
-        bench.power_on()
-        facts = doctor.examine(bench.board)
-        findings = {one.about: one for one in doctor.judge(facts, doctor.last_starts(bench.board))}
-    assert {name: one.state for name, one in findings.items() if name not in ("PN532", "clock")} == dict.fromkeys(
-        ("MicroPython", "heap", "flash", "firmware", "native code", "site", "stores", "resets"), "well"
-    )
-    assert "START" in findings["resets"].said
-    if bus == "hsu":
-        assert findings["PN532"].said == "answers on hsu: PN532 firmware 1.6"
-    else:
-        assert findings["PN532"].said == "silent on hsu, and answers on i2c"
-        assert findings["PN532"].remedy.startswith('set its switches to HSU, or write bus = "i2c"')
+WELL = ("MicroPython", "heap", "flash", "firmware", "native code", "site", "stores", "resets")
+
+
+def test_the_board_called_virtual_has_a_reader_chip_and_the_doctor_finds_all_well(provisioned, tmp_path, monkeypatch):
+    monkeypatch.setattr(port, "VIRTUAL", tmp_path)
+    shutil.copyfile(provisioned.folder / "flash.img", tmp_path / "flash.lfs")
+    with port.opened("virtual") as board:
+        facts = doctor.examine(board)
+        findings = {one.about: one for one in doctor.judge(facts, doctor.last_starts(board))}
+    assert {name: one.state for name, one in findings.items()} == {
+        **dict.fromkeys((*WELL, "PN532"), "well"), "clock": "look",
+    }  # fmt: skip
+    assert findings["PN532"].said == "answers on hsu: PN532 firmware 1.6"
+    assert "START" in findings["resets"].said and "1970" not in findings["resets"].said
+    assert "[rtc]" in findings["clock"].remedy
+
+
+def test_the_board_of_a_site_is_wired_as_the_site_says(provisioned, tmp_path, monkeypatch):
+    monkeypatch.setattr(port, "VIRTUAL", tmp_path)
+    shutil.copytree(provisioned.site, tmp_path / "site")
+    toml = tmp_path / "site/site.toml"
+    toml.write_text(toml.read_text().replace('bus = "hsu"', 'bus = "i2c"'))
+    shutil.copyfile(provisioned.folder / "flash.img", port.virtual_flash(tmp_path / "site"))
+    with port.opened(f"virtual:{tmp_path / 'site'}") as board:  # provisioned while site.toml still said hsu
+        facts = doctor.examine(board)
+    findings = {one.about: one for one in doctor.judge(facts, [])}
+    assert {name: findings[name].state for name in WELL} == dict.fromkeys(WELL, "well")
+    assert findings["PN532"].said == "silent on hsu, and answers on i2c"
+    assert findings["PN532"].remedy.startswith('set its switches to HSU, or write bus = "i2c"')
+
+
+def test_a_board_that_restarts_again_and_again_is_told_before_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(asking, "_LOOK_S", 0.5)
+    write_files(tmp_path / "flash.img", {"/boot.py": b"import machine\nmachine.reset()\n"})
+    with Board(World("real"), tmp_path / "flash.img") as board:
+        board.power_on()
+        with pytest.raises(Problem, match="the board restarts again and again: give it a better supply"):
+            asking.ask(board, 'print("said:1")', "said", limit_s=1)
+
+
+def test_starts_are_counted_by_what_the_boot_rom_says(monkeypatch):
+    monkeypatch.setattr(asking, "_LOOK_S", 0.5)
+    for said, starts in ((b"rst:0x8 (TG1WDT_SYS_RESET),boot:0x13\r\n" * 3, 3), (b"tap: GRANTED\r\n", 0)):
+        ours, theirs = os.openpty()
+        talking = threading.Timer(0.2, os.write, (ours, said))
+        talking.start()
+        assert asking.restarts(os.ttyname(theirs)) == starts
+        talking.join()
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_no_file_takes_the_place_of_what_is_frozen_in(bench):

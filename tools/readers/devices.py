@@ -11,7 +11,8 @@ from serial.tools import list_ports
 
 from tools.options import AS_JSON
 from tools.problem import Problem
-from tools.readers.port import ARCHITECTURES, Port, mpremote
+from tools.readers import asking
+from tools.readers.port import ARCHITECTURES, Port
 from tools.terminal import answers, printable, say
 
 EXAMPLES = """Examples:
@@ -19,6 +20,8 @@ EXAMPLES = """Examples:
   python -m tools devices
 
   python -m tools devices --quiet"""
+
+_LIMIT_S = 20
 
 # Says who this board is. Nothing is imported that is not in MicroPython itself.
 _ASK = """
@@ -90,11 +93,9 @@ def ports() -> list[Device]:
 def ask(port: Port) -> dict[str, Any] | None:
     """What a board says of itself, which is reset afterwards; None if no MicroPython answers."""
     try:
-        printed = mpremote(port, "exec", _ASK, "+", "reset")
+        return asking.ask(port, _ASK, "device", _LIMIT_S)
     except Problem:
         return None
-    told = [line[7:] for line in printed.splitlines() if line.startswith("device:")]
-    return json.loads(told[0]) if told else None
 
 
 def march(said: dict[str, Any]) -> str:

@@ -13,7 +13,8 @@ from tools.fleet import journal_file
 from tools.options import AS_JSON
 from tools.problem import Problem
 from tools.readers import deploy, journal
-from tools.readers.port import Port, mpremote, reset
+from tools.readers.asking import ask
+from tools.readers.port import Port
 from tools.terminal import answers, printable
 
 EXAMPLES = """Examples:
@@ -29,6 +30,7 @@ _SLOW_FLASH_MS = 2000  # for 4 KB: an erase takes 45 ms, and littlefs needs a fe
 _FULL = 10  # percent of the file system that should be free
 _BUSES = {"nfc_hsu": "hsu", "nfc_i2c": "i2c", "nfc_spi": "spi"}
 _LAST_STARTS = 5
+_LIMIT_S = 60  # the examination takes a quarter of that where no PN532 answers
 GOOD, _POOR, _BAD = "well", "look", "bad"
 
 
@@ -67,16 +69,8 @@ def doctor(port: deploy.PortOption, as_json: AS_JSON = False) -> int:
 
 
 def examine(port: Port) -> dict[str, Any]:
-    """What a board says of itself; it is reset afterwards. Raises Problem if no MicroPython answers."""
-    try:
-        printed = mpremote(port, "run", str(_DEVICE))
-    except Problem as problem:
-        raise Problem(f"{problem}; if no MicroPython is on this board, flash it first") from None
-    reset(port)
-    for line in printed.splitlines():
-        if line.startswith("doctor:"):
-            return json.loads(line[7:])
-    raise Problem("the board stopped in the middle of the examination; look at `python -m tools log`")
+    """What a board says of itself; it is reset afterwards. Raises Problem if it does not answer."""
+    return ask(port, _DEVICE.read_text("utf-8"), "doctor", _LIMIT_S)
 
 
 def last_starts(port: Port) -> list[tuple[str, str]]:
@@ -88,8 +82,14 @@ def last_starts(port: Port) -> list[tuple[str, str]]:
     words = ("START", "INTERNAL_FAULT", "STOPPED_FROM_CONSOLE")
     found = [record for record in journal_file.records(export) if record.get("what") in words]
     return [
-        (str(record.get("time", "")), f"{record['what']} {record.get('detail', '')}".strip()) for record in found[::-1]
-    ][:_LAST_STARTS]
+        (_known(record.get("time", "")), f"{record['what']} {record.get('detail', '')}".strip())
+        for record in found[: -_LAST_STARTS - 1 : -1]
+    ]
+
+
+def _known(time: str) -> str:
+    """A journal's time; "" where the reader did not know it and counted from 1970."""
+    return "" if time.startswith("1970") else time
 
 
 def judge(facts: dict[str, Any], starts: list[tuple[str, str]]) -> list[Finding]:
@@ -178,10 +178,10 @@ def _clock(facts: dict[str, Any]) -> Finding:
             "stopped": "its battery was empty or its time was never set: replace it, then `python -m tools clock`",
         }.get(battery, "this board has no pins for one: take [rtc] out of site.toml")
         return Finding("clock", _BAD, said, remedy)
-    if year < datetime.now(UTC).year and battery != "runs":
-        return Finding(
-            "clock", _POOR, said, "`python -m tools time set`, or fit a DS3231 so that it outlasts a power cut"
-        )
+    if year < datetime.now(UTC).year and not wants:
+        fitted = battery in ("runs", "stopped")
+        outlast = "let [rtc] in site.toml use the DS3231" if fitted else "fit a DS3231"
+        return Finding("clock", _POOR, said, f"`python -m tools time set`; {outlast} so that it outlasts a power cut")
     return Finding("clock", GOOD, said)
 
 
@@ -203,7 +203,7 @@ def reader_chip(facts: dict[str, Any]) -> Finding:
 
 
 def _resets(facts: dict[str, Any], starts: list[tuple[str, str]]) -> Finding:
-    said = "; ".join(f"{when} {what}" for when, what in starts) or "none in the journal"
+    said = ", ".join(f"{when} {what}".strip() for when, what in starts) or "none in the journal"
     crashes = facts.get("crashes", 0)
     if crashes > 2:
         return Finding("resets", _BAD, f"{crashes} crashes in a row; {said}", "see why: `python -m tools log`")

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tools.options import AS_JSON
-from tools.problem import Problem
 from tools.readers import deploy, doctor
-from tools.readers.port import Port, mpremote, reset
+from tools.readers.asking import ask
+from tools.readers.port import Port
 from tools.terminal import answers, printable
 
 EXAMPLES = """Examples:
@@ -31,6 +30,7 @@ ENERGISE = Annotated[
 _DEVICE = Path(__file__).with_name("selftest_device.py")
 _CLOCK_S = 60  # farther from this machine's time than that is wrong
 _DRIFT_MS = 20  # in a second
+_LIMIT_S = 60
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 
@@ -77,15 +77,7 @@ def examine(port: Port, energise: bool) -> dict[str, Any]:
 
 def attempt(port: Port, energise: bool) -> dict[str, Any]:
     """What became of each test on a board, as selftest_device says it. It is reset afterwards."""
-    with tempfile.NamedTemporaryFile("w", suffix=".py", encoding="utf-8") as file:
-        file.write(f"{_DEVICE.read_text('utf-8')}\nmain({energise})\n")
-        file.flush()
-        printed = mpremote(port, "run", file.name)
-    reset(port)
-    for line in printed.splitlines():
-        if line.startswith("selftest:"):
-            return json.loads(line[9:])
-    raise Problem("the board stopped in the middle of the self-test; look at `python -m tools log`")
+    return ask(port, f"{_DEVICE.read_text('utf-8')}\nmain({energise})\n", "selftest", _LIMIT_S)
 
 
 def numbers(facts: dict[str, Any]) -> dict[str, Any]:
