@@ -24,7 +24,9 @@ class RelayFault(Exception):
 class Grant:
     """session: number of the journal's grant; limits: by the ticket's names and units."""
 
-    def __init__(self, session, evse_id, provider_id, ticket_key, limits, tariffs, smart_charging_mode, holder):
+    def __init__(
+        self, session, evse_id, provider_id, ticket_key, limits, tariffs, smart_charging_mode, holder, ticket_id=""
+    ):
         self.session = session
         self.evse_id = evse_id
         self.provider_id = provider_id
@@ -33,3 +35,4 @@ class Grant:
         self.tariffs = tariffs
         self.smart_charging_mode = smart_charging_mode
         self.holder = holder
+        self.ticket_id = ticket_id

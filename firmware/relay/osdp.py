@@ -83,7 +83,7 @@ class Osdp(Leases):
         self._wired = dict(zip(evse_ids, services.vehicles))
         self._vehicles = {}
         self._asking = set()  # EVSEs whose grant is on its way
-        self._answers = {}  # number of a question: None, then the values of its answer
+        self._answers = {}  # (id of the answer, number of the question): None, then its values
         self._renewals = {}  # session: (number of its last RENEW, ticks then)
         self._ending = {}  # session: _Ending
         self._resuming = {}  # session: (grant, ticks)
@@ -127,8 +127,9 @@ class Osdp(Leases):
             raise RelayFault(_REFUSALS[why] if why < len(_REFUSALS) else "refused")
         session = self._begin(grant)
         answer = await self._ask(_RENEW, self._renewal(session))
-        if answer is None or answer[0] != grant.session or answer[1]:
-            if answer is not None and self._sessions.get(evse_id) is session:
+        said = answer is not None and answer[0] == grant.session
+        if not said or answer[1]:
+            if said and self._sessions.get(evse_id) is session:
                 del self._sessions[evse_id]
                 raise RelayFault("not energised")
             self.stop(evse_id, "RELAY_FAULT")
@@ -214,13 +215,14 @@ class Osdp(Leases):
         if number is None:
             return None
         asked = self._ticks_ms()
-        self._answers[number] = None
+        key = id | 0x80, number
+        self._answers[key] = None
         try:
-            while self._answers[number] is None and self._greeted and self._age(asked) < _ANSWER_MS:
+            while self._answers[key] is None and self._greeted and self._age(asked) < _ANSWER_MS:
                 await asyncio.sleep_ms(_STEP_MS)
-            return self._answers[number]
+            return self._answers[key]
         finally:
-            del self._answers[number]
+            del self._answers[key]
             self.link.outbox.drop(number)
 
     def _grant_body(self, grant):
@@ -236,7 +238,7 @@ class Osdp(Leases):
         evse = self._evse_ids.index(grant.evse_id)
         head = (grant.session, evse, int(grant.holder == "proven"), smart, LEASE_MS // 1000, given)
         body = struct.pack("<IBBBHBIIII", *(head + tuple(numbers))) + grant.ticket_key
-        body += text(grant.provider_id) + text(price["amount"]) + text(price["currency"])
+        body += text(grant.provider_id) + text(grant.ticket_id) + text(price["amount"]) + text(price["currency"])
         return body + struct.pack("<H", len(tariffs)) + tariffs
 
     def _renewal(self, session):
@@ -275,8 +277,8 @@ class Osdp(Leases):
             self._hello(*values)
         elif not self._greeted:
             raise Rejected(NOT_NOW)
-        elif number in self._answers and id in (0x82, 0x83, 0x86):
-            self._answers[number] = values
+        elif (id, number) in self._answers:
+            self._answers[id, number] = values
         elif id in (0x83, 0x84, 0x85):
             (self._runs, self._end_answer, self._end)[id - 0x83](number, *values)
         elif id == 0x87:

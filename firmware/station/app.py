@@ -187,7 +187,16 @@ class App:
             from station.controller import Controller
 
             return Controller(
-                site, self._ports, self._clock, self._keep, ledger, self.journal, random, trust, self.document_steps
+                site,
+                self._ports,
+                self._clock,
+                self._keep,
+                ledger,
+                self.journal,
+                random,
+                trust,
+                self.document_steps,
+                lambda: self._tapping.fault if self._tapping else "",
             )
 
         relay = relays.make(site, self._ports, self.alive, services)

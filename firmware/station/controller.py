@@ -14,9 +14,10 @@ _STATES = (UNKNOWN, FLOOR, SET)
 
 class Controller:
     """site: station.config.Site; ports: of main; keep: as of signed_time.TimeTaker; document_steps: as App
-    has it; the rest as they were opened. Times are Unix seconds."""
+    has it; fault: () -> what is wrong with the NFC chip, "" if nothing; the rest as they were opened. Times are Unix
+    seconds."""
 
-    def __init__(self, site, ports, clock, keep, ledger, journal, random, trust, document_steps):
+    def __init__(self, site, ports, clock, keep, ledger, journal, random, trust, document_steps, fault):
         self.reader_id = site.reader_id
         self.evse_ids = [evse.id for evse in site.evses]
         self.vehicles = ports.inputs("VEHICLE")
@@ -24,7 +25,7 @@ class Controller:
         self.starts = random.starts
         self.ticket_key = rules.ledger_key
         self.is_taken = verdict.is_taken
-        self.fault = ""  # what the station shows, for the status
+        self._fault = fault
         self._tamper = ports.inputs("TAMPER")
         self._clock = clock
         self._keep = keep
@@ -64,6 +65,6 @@ class Controller:
         store = self._journal.store
         numbers = _STATES.index(state), now_ms // 1000, self._trust.version
         numbers += store.first[0], store.last[0], store.first[1], store.last[1]
-        fault = self.fault.encode()
+        fault = self._fault().encode()
         counts = self._ledger.live, self._ledger.limit, dropped, len(fault)
         return struct.pack("<BIIIIIIHHBB", *(numbers + counts)) + fault

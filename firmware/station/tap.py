@@ -83,6 +83,7 @@ class Tap:
             claims.tariffs,
             claims.smart_charging_mode,
             verdict.holder,
+            claims.id,
         )
         try:
             await self._relay.deliver(grant)

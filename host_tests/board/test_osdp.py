@@ -119,6 +119,20 @@ def test_time_of_the_controller_sets_the_clock(bus):
     assert tap(bus, panel) == "GRANTED"
 
 
+def test_status_tells_the_clock_and_what_is_wrong_with_the_nfc_chip(bus, panel):
+    panel.pending = panel.say(0x8D, b"", 4)
+    panel.serve(0.5)
+    for end in bus.wire.ends:
+        if end.name == "pn532":
+            end.on_data = lambda data: None
+    panel.serve(5)
+    panel.pending = panel.say(0x8D, b"", 5)
+    panel.serve(0.5)
+    well, silent = panel.heard(0x0D)
+    assert well[:2] == silent[:2] == b"\1\2" and well[-1:] == b"\0"
+    assert silent.endswith(b"\x06silent"), silent
+
+
 def test_restarted_reader_takes_up_what_the_controller_confirms_and_ends_what_it_does_not(bus, panel):
     assert tap(bus, panel, maxDuration=30) == "GRANTED"
     (session,) = panel.runs

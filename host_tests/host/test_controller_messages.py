@@ -37,6 +37,7 @@ VALUES = {
     "GRANT": {
         "session": 42, "evse": 0, "holder": 1, "smart": 2, "lease_s": 60, "limits": 25, "max_energy_wh": 11000,
         "max_power_w": 0, "max_current_a": 0, "max_duration_min": 90, "ticket_key": KEY, "provider": "DE-XYZ",
+        "ticket": "DE-XYZ-CT-1",
         "price": "20.00", "currency": "EUR", "tariffs": b'["T1"]',
     },
     "GRANT_ANSWER": {"session": 42, "result": 0},
@@ -62,7 +63,7 @@ VALUES = {
         "version": 1, "clock": 2, "unix_s": 0x6B038200, "trust_version": 3, "oldest_kept": 41, "last_kept": 44,
         "oldest_refusal": 1, "last_refusal": 9, "remembered": 5, "room": 4000, "dropped": 0, "fault": "",
     },
-    "REJECTED": {"rejected": 0x8F, "why": 1},
+    "REJECTED": {"rejected": 0x89, "why": 1},
 }  # fmt: skip
 
 

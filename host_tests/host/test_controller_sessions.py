@@ -12,7 +12,8 @@ from tools.controller.store import Store
 
 GRANT = {
     "session": 42, "evse": 0, "holder": 1, "smart": 0, "lease_s": 60, "limits": 0, "max_energy_wh": 0, "max_power_w": 0,
-    "max_current_a": 0, "max_duration_min": 0, "ticket_key": bytes(range(32)), "provider": "DE-XYZ", "price": "",
+    "max_current_a": 0, "max_duration_min": 0, "ticket_key": bytes(range(32)), "provider": "DE-XYZ",
+    "ticket": "DE-XYZ-CT-1", "price": "",
     "currency": "", "tariffs": b"",
 }  # fmt: skip
 

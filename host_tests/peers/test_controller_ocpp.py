@@ -20,6 +20,7 @@ KEY = bytes(range(32))
 GRANT = {
     "session": 42, "evse": 0, "holder": 1, "smart": 0, "lease_s": 60, "limits": 25, "max_energy_wh": 11000,
     "max_power_w": 0, "max_current_a": 0, "max_duration_min": 90, "ticket_key": KEY, "provider": "DE-XYZ",
+    "ticket": "DE-XYZ-CT-1",
     "price": "20.00", "currency": "EUR", "tariffs": b'["T1"]',
 }  # fmt: skip
 
@@ -86,7 +87,6 @@ def test_session_becomes_valid_transaction_events(tmp_path):
     async def play():
         async with csms_of() as csms, Station(tmp_path / "s", csms, password="secret").running() as station:
             await until(lambda: station.backend.online)
-            station.sessions.know(KEY, "DE-XYZ-CT-1")
             station.sessions.grant(1, GRANT)
             station.sessions.renew(2, {"session": 42, "lease_s": 60})
             await until(lambda: len(csms.events()) == 1)
@@ -235,7 +235,7 @@ def test_every_cause_of_an_end_has_valid_words(cause):
     from ocpp.charge_point import remove_nones, serialize_as_dict, snake_to_camel_case
     from ocpp.messages import MessageType, get_validator
 
-    session = transactions.Session.of_grant(GRANT, "")
+    session = transactions.Session.of_grant(GRANT)
     session.cause, session.transaction = cause, "t"
     event = call.TransactionEvent(**transactions.ended(session, 1, "reader-1", None))
     payload: Any = remove_nones(snake_to_camel_case(serialize_as_dict(event)))

@@ -31,6 +31,7 @@ TICKET_KEY = bytes(range(32))
 GRANT = {
     "session": 42, "evse": 0, "holder": 1, "smart": 0, "lease_s": 60, "limits": 9, "max_energy_wh": 11000,
     "max_power_w": 0, "max_current_a": 0, "max_duration_min": 90, "ticket_key": TICKET_KEY, "provider": "DE-XYZ",
+    "ticket": "DE-XYZ-CT-1",
     "price": "", "currency": "", "tariffs": b'["T1"]',
 }  # fmt: skip
 STATUS = {

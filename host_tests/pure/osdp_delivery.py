@@ -13,7 +13,7 @@ LIMITS = {"maxEnergy": 11000, "maxDuration": 90, "maxPrice": {"amount": "20.00",
 
 
 def grant(session=42, evse_id=E1, limits=LIMITS):
-    return Grant(session, evse_id, "DE-XYZ", bytes(range(32)), limits, b'["T1"]', "Smart", "proven")
+    return Grant(session, evse_id, "DE-XYZ", bytes(range(32)), limits, b'["T1"]', "Smart", "proven", "DE-XYZ-CT-1")
 
 
 class Delivery:

@@ -18,7 +18,7 @@ def test_grant_reaches_the_controller_with_all_it_says(line):
     body = first[6:] + second[6:]
     head = struct.unpack("<IBBBHBIIII", body[:26])
     assert head == (42, 0, 1, 2, 60, 0b11001, 11000, 0, 0, 90)
-    assert body[26:] == bytes(range(32)) + b"\x06DE-XYZ\x0520.00\x03EUR" + b'\x06\x00["T1"]'
+    assert body[26:] == bytes(range(32)) + b"\x06DE-XYZ\x0bDE-XYZ-CT-1\x0520.00\x03EUR" + b'\x06\x00["T1"]'
     assert line.relay.busy(E1) and not line.relay.busy(E2)
 
 
@@ -100,6 +100,25 @@ def test_grant_that_the_controller_takes_and_then_does_not_start_is_no_grant(lin
     delivery.step()
     assert delivery.over and not delivery.fault.perhaps and not line.relay.busy(E1)
     assert line.pass_ms(1000) == []
+
+
+@sleeping
+def test_answer_of_another_kind_or_for_another_session_is_none(line):
+    line.connect()
+    delivery = Delivery(line, grant(1))
+    delivery.step()
+    number, _ = line.await_message(2)
+    line.say(0x86, b"\1", number)
+    line.say(0x83, struct.pack("<IBIIB", 1, 0, 0, 0, 1), number)
+    delivery.step()
+    assert not delivery.over
+    line.say(0x82, struct.pack("<IB", 1, 0), number)
+    delivery.step()
+    number, _ = line.await_message(3)
+    line.say(0x83, struct.pack("<IBIIB", 2, 1, 0, 0, 1), number)  # it may run all the same
+    delivery.step()
+    assert delivery.over and delivery.fault.perhaps and line.relay.busy(E1)
+    assert line.await_message(4)[1] == struct.pack("<IB", 1, 7)
 
 
 @sleeping

@@ -229,18 +229,3 @@ def test_changed_packets_with_a_fitting_check_end_the_channel_at_worst():
             line.put(wrong)
             line.ports.ticks += 200
         assert line.services.done == [], what
-
-
-def test_document_examples_are_what_the_reader_says_and_understands():
-    from relay import osdp_messages
-
-    given = {
-        0x82: (42, 0), 0x83: (42, 0, 20, 150, 1), 0x84: (42, 1800, 9340), 0x85: (42, 2, 1800, 9340), 0x86: (1,),
-        0x87: (0, 1), 0x88: (1_795_392_000,), 0x89: (42,), 0x8B: (1, 1, bytes(range(16))), 0x8C: (40,), 0x8D: (),
-        0x81: (1, 0x0F, 1),
-    }  # fmt: skip
-    forms = {0x82: "<IB", 0x83: "<IBIIB", 0x84: "<III", 0x85: "<IBII", 0x86: "<B", 0x87: "<BB", 0x88: "<I", 0x89: "<I",
-             0x8B: "<II16s", 0x8C: "<I", 0x8D: "<", 0x81: "<BBB"}  # fmt: skip
-    for id, values in given.items():
-        body = struct.pack(forms[id], *values)
-        assert osdp_messages.read(struct.pack("<BBHH", id, 9, len(body), 0) + body) == values

@@ -60,7 +60,8 @@ FORMS: dict[Id, tuple[str, ...]] = {
     Id.CONTROLLER: ("B version", "B enforces", "B flags"),
     Id.GRANT: (
         "I session", "B evse", "B holder", "B smart", "H lease_s", "B limits", "I max_energy_wh", "I max_power_w",
-        "I max_current_a", "I max_duration_min", "K ticket_key", "t provider", "t price", "t currency", "J tariffs",
+        "I max_current_a", "I max_duration_min", "K ticket_key", "t provider", "t ticket", "t price", "t currency",
+        "J tariffs",
     ),
     Id.GRANT_ANSWER: ("I session", "B result"),
     Id.RENEW: ("I session", "H lease_s"),

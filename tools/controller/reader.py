@@ -158,7 +158,6 @@ class Reader:
         self._status_due = self._time_due = self._clock()
 
     def _validate(self, number: int, values: dict[str, Any]) -> None:
-        self.sessions.know(values["ticket_key"], values["ticket"])
         if self._authorize and values["evse"] < len(self.sessions.evses):
             task = asyncio.ensure_future(self._ask(number, values))
             self._tasks.add(task)

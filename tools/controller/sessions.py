@@ -55,7 +55,6 @@ class Sessions:
         self._running: dict[int, _Running] = {}
         self._told_at: dict[int, float] = {}
         self._accepted_at: dict[int, float] = {}
-        self._tickets: dict[bytes, str] = {}
         for evse in evses:
             evse.de_energise()
         for _, state in store.sessions(reader):
@@ -71,12 +70,6 @@ class Sessions:
             bits &= evse.enforces
         return bits
 
-    def know(self, ticket_key: bytes, ticket: str) -> None:
-        """The id of a ticket, told by a validation, for the transaction that may follow."""
-        if len(self._tickets) >= 64:
-            self._tickets.pop(next(iter(self._tickets)))
-        self._tickets[ticket_key] = ticket
-
     def on(self, evse: int) -> Session | None:
         """What runs on an EVSE."""
         return next((self._kept[number] for number in self._running if self._kept[number].evse == evse), None)
@@ -89,7 +82,7 @@ class Sessions:
                     self._accepted_at.pop(other.session, None)
                     del self._kept[other.session]  # the reader gave it up, else it would not grant anew
             self._accepted_at[values["session"]] = self._clock()
-            self._kept[values["session"]] = Session.of_grant(values, self._tickets.get(values["ticket_key"], ""))
+            self._kept[values["session"]] = Session.of_grant(values)
         self._say(f"{self.reader}: grant {values['session']} on EVSE {values['evse']}: answered {result}")
         self._tell(Id.GRANT_ANSWER, number, session=values["session"], result=result)
 

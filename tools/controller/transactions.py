@@ -42,7 +42,7 @@ class Session:
     price: str
     currency: str
     tariffs: str
-    ticket: str = ""  # its id, where an online validation has told it
+    ticket: str
     state: str = "accepted"
     transaction: str = ""
     events: int = 0
@@ -52,11 +52,11 @@ class Session:
     cause: int = messages.RESTART
 
     @classmethod
-    def of_grant(cls, values: dict[str, Any], ticket: str) -> "Session":
+    def of_grant(cls, values: dict[str, Any]) -> "Session":
         names = {field.name for field in fields(cls)} & set(values)
         given = {name: values[name] for name in names}
         given |= {"ticket_key": values["ticket_key"].hex(), "tariffs": values["tariffs"].decode("utf-8", "replace")}
-        return cls(**given, ticket=ticket)
+        return cls(**given)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -89,14 +89,11 @@ def ended(session: Session, evse_id: int, reader: str, meter_wh: int | None) -> 
 
 
 def id_token(provider: str, ticket: str, ticket_key: str) -> dict[str, Any]:
-    """The ticket as an idToken: its id, or, where the reader has not told it, its key in hexadecimal.
-
-    The type is Central: known to whoever issued it, and read from no card's number.
-    """
+    """The ticket as an idToken. The type is Central: known to whoever issued it, and read from no card's number."""
     more = [{"additional_id_token": ticket_key, "type": "TicketKey"}]
     if provider:
         more.append({"additional_id_token": provider, "type": "ProviderId"})
-    return {"id_token": ticket or ticket_key, "type": "Central", "additional_info": more}
+    return {"id_token": ticket, "type": "Central", "additional_info": more}
 
 
 def now() -> str:
