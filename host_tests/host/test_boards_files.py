@@ -28,6 +28,12 @@ def test_the_wiring_picture_is_the_one_of_the_pins(board):
         assert f"GPIO {gpio}" in shown
 
 
+def test_a_note_that_would_run_into_its_label_is_refused(monkeypatch):
+    monkeypatch.setattr(wiring, "_BOX", 350)
+    with pytest.raises(Problem, match="says more of VEHICLE than its box"):
+        wiring.draw("ESP32_GENERIC")
+
+
 @pytest.mark.parametrize("board", OURS)
 def test_partitions_fit_the_flash_and_the_virtual_boards_are_the_same(board):
     parts = partitions.read(board_pins.BOARDS / board / "partitions.csv")

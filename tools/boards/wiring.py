@@ -5,10 +5,12 @@ from html import escape
 
 from tools.boards import board_pins
 from tools.boards.board_pins import CHIPS
+from tools.problem import Problem
 
 _WIDTH, _BOX, _BOARD = 1240, 400, 150
 _ROW, _HEAD, _GAP, _TOP = 32, 36, 20, 84
 _BOARD_LEFT = (_WIDTH - _BOARD) // 2
+_NOTE_PX, _LABEL_PX = 5.8, 8.6  # a character on average, in the widest of the usual fonts
 _INK, _PALE, _GREY = "#1d2733", "#f5f7f9", "#5d6b7a"
 
 
@@ -105,6 +107,8 @@ def _group(
             _arrow((edge + board_edge) // 2, y, what.direction, side, group.colour),
         ]
         if what.what:
+            if len(what.what) * _NOTE_PX + len(label) * _LABEL_PX > _BOX - 2 * 14 - 6:
+                raise Problem(f"boards/roles.csv says more of {pin} than its box in the picture holds: {what.what}")
             far = left + 12 if side == "left" else left + _BOX - 12
             parts.append(_text(far, y + 4, what.what, 11, _GREY, "start" if side == "left" else "end"))
     return parts

@@ -19,7 +19,6 @@ import serial
 
 from tools import ROOT
 from tools.problem import Problem
-from tools.site.directory import CONFIG, Site
 from tools.virtual.board import HARD_RESET, Board
 from tools.virtual.wired import Wired
 from tools.virtual.world import Stalled, World
@@ -359,6 +358,8 @@ def opened(port: str) -> Iterator[Port]:
             raise Problem(f"there is no port {port}: `mpremote connect list` shows those that are")
         yield port
         return
+    from tools.site.directory import CONFIG, Site  # half of what starting takes; a cable needs none of it
+
     if site and not (Path(site) / CONFIG).is_file():
         raise Problem(
             f"there is no site {site}: `virtual:DIR` is the virtual board that `tap` keeps for the site in DIR"
