@@ -129,7 +129,7 @@ def test_a_brown_out_after_the_output_closed_opens_it_with_the_power_and_is_jour
         bench.power_cut()
     bench.start()
     bench.world.run(2)
-    assert not bench.relay_on and not on_us(bench, bench.board.resets[-2][0])
+    assert not bench.relay_on and not on_us(bench, bench.board.resets[-1][0])
     bench.power_cut()
     grants, ends = journaled(bench, tmp_path / "stores")
     assert len(grants) == len(due) and ends == {session: ["BROWN_OUT"] for session in grants}

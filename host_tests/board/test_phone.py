@@ -130,7 +130,7 @@ def test_a_driver_may_take_nine_seconds_to_confirm_and_no_eleven(station, provis
     tapped = station.tap(patient, wait_s=15)
     assert (tapped.reason, patient.reason) == ("GRANTED", "GRANTED")
     assert 9_000 <= tapped.took_ms < 10_000
-    assert len(station.board.resets) == 2, "power-on and the setting of the clock: no watchdog bit"
+    assert len(station.board.resets) == 1, "no watchdog bit"
 
 
 def test_while_its_driver_has_to_confirm_the_light_says_so(station, provisioned, driver):
