@@ -7,26 +7,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tools.fleet.settle import DAY_S
 from tools.problem import Problem
 from tools.site.keys import reason
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DAY_S = 86_400
 _GREEN, _RED, _BLUE, _GREY = "#2f7d4f", "#b3413a", "#2f6f9f", "#8a8a8a"
+_LONG = 24  # characters of a cell that may be broken anywhere
+_KEY = 8  # characters of a ticket's key: the file of --json has all
 _ROWS = 500  # of a table; the rest is counted
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; max-width: 68rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.5rem }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem }
 .figures div { border: 1px solid #d5d5d5; border-radius: .5rem; padding: .5rem 1rem }
 .figures b { display: block; font-size: 1.6rem; font-variant-numeric: tabular-nums }
 .wide { overflow-x: auto } svg { max-width: 100%; height: auto }
 table { border-collapse: collapse; font-size: .85rem; width: 100% }
-th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #e2e2e2; vertical-align: top }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums } td { overflow-wrap: anywhere }
+th, td { text-align: left; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid #e2e2e2; vertical-align: top }
+.number { text-align: right; font-variant-numeric: tabular-nums }
+td { white-space: nowrap } td.long { white-space: normal; overflow-wrap: anywhere; min-width: 10rem }
 .bad { color: #b3413a }
 """
 
@@ -73,8 +76,8 @@ def _date(day: int) -> str:
 
 
 def _dated(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with its times as people write them."""
-    shown = dict(row)
+    """A row with its times as people write them, and as much of its key as tells it apart."""
+    shown = {**row, "ticket_key": row["ticket_key"][:_KEY] + "…"}
     for name in ("first", "last"):
         shown[name] = datetime.fromtimestamp(shown.pop(f"{name}_s"), UTC).strftime("%Y-%m-%d %H:%M")
     return shown
@@ -84,17 +87,19 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
     if not rows:
         return ""
     number = {name: " class=number" if isinstance(value, int) else "" for name, value in rows[0].items()}
-    head = "".join(f"<th{number[name]}>{html.escape(name.replace('_', ' '))}</th>" for name in rows[0])
-    body = "".join(
-        "<tr>" + "".join(f"<td{number[name]}>{_cell(value)}</td>" for name, value in row.items()) + "</tr>"
-        for row in rows[:_ROWS]
+    head = "".join(
+        f"<th{number[name]}>{html.escape(name.replace('_', ' ').replace(' wh', ', Wh'))}</th>" for name in rows[0]
     )
+    body = "".join(f"<tr>{''.join(map(_cell, row.values()))}</tr>" for row in rows[:_ROWS])
     more = f"<p>… and {len(rows) - _ROWS:,} more (--json)</p>" if len(rows) > _ROWS else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
 
 
 def _cell(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else html.escape(str(value if value is not None else "–"))
+    if isinstance(value, int):
+        return f"<td class=number>{value:,}</td>"
+    text = str(value if value is not None else "–")
+    return f"<td{' class=long' if len(text) > _LONG else ''}>{html.escape(text)}</td>"
 
 
 def _picture(draw, rows: Sequence[dict[str, Any]]) -> str:
@@ -130,13 +135,15 @@ def _energy(axes: "Axes", rows: Sequence[dict[str, Any]]) -> None:
     most = sorted(rows, key=lambda row: row["energy_wh"])[-40:]
     names = [" · ".join(str(row[name] or "–") for name in ("provider", "kid", "tariff")) for row in most]
     bars = axes.barh(names, [row["energy_wh"] / 1000 for row in most], color=_BLUE)
-    axes.bar_label(bars, fmt=lambda value: f" {value:,.0f}")
+    axes.bar_label(bars, fmt=lambda value: f"{value:,.0f}", padding=4)
     axes.set_xlabel("kWh")
-    axes.margins(x=0.15)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.margins(x=0.15, y=0.02)
 
 
 def _reasons(axes: "Axes", rows: Sequence[dict[str, Any]]) -> None:
     most = sorted(rows, key=lambda row: row["refusals"])[-40:]
     bars = axes.barh([str(row["reason"]) for row in most], [row["refusals"] for row in most], color=_RED)
-    axes.bar_label(bars, fmt=lambda value: f" {value:,.0f}")
-    axes.margins(x=0.15)
+    axes.bar_label(bars, fmt=lambda value: f"{value:,.0f}", padding=4)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.margins(x=0.15, y=0.02)
