@@ -64,7 +64,8 @@ class Granted:
     """A verdict whose grant is on record, and the claims of its ticket."""
 
     session, evse_id, key, limits, holder = 1, "E1", bytes(32), {"maxDuration": 1}, "passive"
-    provider_id = tariffs = smart_charging_mode = running = None
+    id, provider_id = "T", "DE-XYZ"
+    tariffs = smart_charging_mode = running = None
 
     @property
     def claims(self):
