@@ -26,7 +26,7 @@ from tools.bench import relay as relay_bench
 from tools.problem import Problem
 from tools.readers import selftest
 from tools.readers.asking import answer
-from tools.readers.port import mpremote, opened
+from tools.readers.port import CALL_LIMIT_S, mpremote, opened
 
 EXAMPLES = """Examples:
 
@@ -172,12 +172,23 @@ def here() -> dict[str, Any]:
 _ASK = "import sys; print(getattr(sys.implementation, '_mpy', 0))"
 
 
+_LATER_DOG = f"""
+try:
+    import machine
+    machine.WDT(timeout={1000 * CALL_LIMIT_S})
+except (ImportError, AttributeError):
+    pass  # an emulator has none"""
+
+
 def on_board(path: str) -> dict[str, Any]:
-    """Measures on a board: the files are mounted there, and nothing is written to its flash."""
+    """Measures on a board: the files are mounted there, and nothing is written to its flash. A reader starts anew by
+    its watchdog, in some minutes at the latest."""
     with opened(path) as port, tempfile.TemporaryDirectory() as name:
         prepare(Path(name), int(mpremote(port, "exec", _ASK).strip().splitlines()[-1]))
-        # collecting often while it is imported leaves the heap in one piece; then it would disturb the measuring
+        # A reader's watchdog, which nobody feeds now, would bite within seconds. Collecting often while things are
+        # imported leaves the heap in one piece; afterwards it would disturb the measuring.
         code = (
+            f"{_LATER_DOG}\n"
             "import gc, sys; sys.path.insert(0, '/remote'); gc.threshold(4096); import bench_device; "
             "gc.threshold(-1); bench_device.main('/remote/')"
         )
