@@ -1,6 +1,7 @@
 """The line of an OSDP reader: bytes in, packets out, whenever the panel asks, and what is made of their contents."""
 
 import asyncio
+import gc
 
 from micropython import const
 
@@ -74,10 +75,15 @@ class Link:
         """Answers what has come; may be called wherever the loop is held for long."""
         if self._driving:
             self._release()
-        count = self._uart.any()
-        if not count:
-            return
-        data = self._uart.read(count)
+        try:
+            if self._uart.any():
+                self._take()
+        except MemoryError:  # a card fills the heap, and something of a message may be lost: all begins anew
+            gc.collect()
+            self._channel.close()
+
+    def _take(self):
+        data = self._uart.read(self._uart.any())
         now = self._ticks_ms()
         packets = self._parser.quiet() if self._ticks_diff(now, self._read) > _GAP_MS else []
         self._read = now

@@ -46,8 +46,12 @@ class Controller:
         return taken, self._clock.now()[0] // 1000
 
     def journal_export(self, kept_from, refused_from, nonce):
-        """Byte strings: the journal as `tools journal verify` checks it, made for that nonce."""
-        return self._journal.store.export(kept_from, refused_from, nonce)
+        """Generator: the journal as `tools journal verify` checks it, made for that nonce. OSError: the flash fails."""
+        try:
+            for part in self._journal.store.export(kept_from, refused_from, nonce):
+                yield part
+        except Fault as fault:
+            raise OSError(str(fault)) from fault
 
     def journal_collected(self, up_to):
         """(0 done or 1 fault, oldest kept record, last kept record)."""

@@ -2,7 +2,7 @@ import struct
 
 from osdp_delivery import E1, E2, Delivery, grant, renewed, running, sleeping
 from osdp_line import Line
-from osdp_panel import POLL
+from osdp_panel import MFG, OUI, POLL
 
 from support import folder
 
@@ -172,6 +172,23 @@ def test_controller_that_comes_back_within_the_lease_keeps_the_session(line):
 
 
 @sleeping
+def test_memory_that_runs_out_over_a_message_costs_the_channel_and_no_session(line):
+    line.connect()
+    running(line)
+
+    def fails(now_s):
+        raise MemoryError
+
+    line.services.set_time = fails
+    sent = line.pack(MFG, OUI + struct.pack("<BBHHI", 0x88, 1, 4, 0, 1_795_392_000))
+    assert line.put(sent) == b"" and line.put(sent)[5:7] == b"\x41\x06"
+    line.connect()
+    number, _ = line.await_message(3)
+    line.say(0x83, struct.pack("<IBIIB", 42, 0, 30, 5, 1), number)
+    assert renewed(line, 100_000) == [] and line.relay.busy(E1)
+
+
+@sleeping
 def test_restarted_controller_that_does_not_know_the_session_ends_it(line):
     line.connect()
     running(line)
@@ -211,6 +228,39 @@ def test_end_by_the_controller_is_acknowledged_after_the_journal(line):
     assert line.poll()[0] == 5
     assert line.say(0x85, body, 1) is None and line.pass_ms(300) == []
     assert line.poll()[6:] == struct.pack("<I", 42)
+
+
+@sleeping
+def test_controller_that_says_everything_again_prolongs_nothing_and_starts_nothing(line):
+    line.connect()
+    delivery = Delivery(line, grant())
+    delivery.step()
+    number, _ = line.await_message(2)
+    accepted = 0x82, struct.pack("<IB", 42, 0), number
+    line.pending = line.say(*accepted) or line.say(*accepted)
+    delivery.step()
+    number, _ = line.await_message(3)
+    runs = 0x83, struct.pack("<IBIIB", 42, 0, 0, 0, 1), number
+    line.say(*runs)
+    delivery.step()
+    ended = []
+    for second in range(70):
+        if second % 20 == 0:
+            line.relay.renew_all()
+        line.poll()
+        line.pending = line.say(*accepted) or line.say(*runs)  # the first answer, for each RENEW
+        ended += line.pass_ms(1000)
+    assert not line.relay._sessions and not ended  # the lease was not prolonged
+    over = 0x84, struct.pack("<III", 42, 60, 5), 0
+    told = 0x85, struct.pack("<IBII", 42, 2, 60, 5), 1
+    for said in (over, told, over, told, accepted, runs, told):
+        line.pending = line.say(*said)
+        line.poll()
+        ended += line.pass_ms(300)
+    assert [tuple(one)[1:] for one in ended] == [("LEASE_LOST", 60, 5)] and not line.relay.busy(E1)
+    line.relay.renew_all()
+    while (data := line.poll()) is not None:
+        assert data[0] == 5  # nothing but that the end is in the journal
 
 
 @sleeping

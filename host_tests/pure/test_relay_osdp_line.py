@@ -98,8 +98,9 @@ class Controller:
                 self.taken = True
 
 
-def session(line, by_controller):
-    """A grant, its renewal and its end, by one of the two: (delivery, what ended)."""
+def session(line, by_controller, restart=None, forgets=True):
+    """A grant, its renewal and its end, by one of the two: (delivery, what ended). restart: before which round the
+    controller begins anew, with everything off if it `forgets`."""
     controller = Controller()
     delivery = Delivery(line, grant())
     ended, over_at = [], None
@@ -110,6 +111,11 @@ def session(line, by_controller):
             over_at = at
             if not by_controller:
                 line.relay.stop(E1, "STOPPED_BY_DRIVER")
+        if at == restart:
+            line.connect()
+            if forgets:
+                taken, controller = controller.taken, Controller()
+                controller.taken = taken
         try:
             controller.hear(line, line.poll())
             if by_controller and over_at is not None and (at - over_at) % 10 == 0 and not controller.taken:
@@ -125,7 +131,7 @@ def session(line, by_controller):
                 break
     assert not controller.on and not line.relay.busy(E1)
     assert controller.taken or not by_controller
-    return delivery, ended + line.ended
+    return delivery, ended + getattr(line, "ended", [])
 
 
 def attacked(due, which, back, by_controller):
@@ -193,6 +199,19 @@ async def test_one_spoiled_answer_of_the_reader_starts_nothing_and_loses_no_end(
 async def test_one_spoiled_packet_loses_no_end_of_the_controllers():
     await attack(False, True)
     await attack(True, True)
+
+
+@once
+async def test_controller_that_restarts_at_any_moment_of_a_session_leaves_nothing_running_and_one_end():
+    for restart in range(16):
+        for by_controller in (False, True):
+            for forgets in (False, True):
+                line = Line(folder())
+                line.connect()
+                delivery, ended = session(line, by_controller, restart, forgets)
+                told = restart, by_controller, forgets, [tuple(one)[1:] for one in ended]
+                assert len(ended) == (1 if delivery.fault is None or delivery.fault.perhaps else 0), told
+                await collect()
 
 
 def test_spoiled_messages_of_the_controller_are_never_obeyed_whatever_they_say():
