@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from ticket import times
+from tools.portable import time_text
 from tools.problem import Problem, shown
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -50,4 +51,4 @@ def wire_time(ms: int) -> str:
     """Milliseconds since 1970 as a ticket writes them: `YYYY-MM-DDTHH:MM:SS[.mmm]Z`; raises Problem past year 9999."""
     if not 0 <= ms <= times.LAST_MS:
         raise Problem("the time lies beyond the years 1970 to 9999; choose a shorter duration")
-    return times.text(ms)
+    return time_text.text(ms)

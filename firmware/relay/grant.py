@@ -22,7 +22,8 @@ class RelayFault(Exception):
 
 
 class Grant:
-    """session: number of the journal's grant; limits: by the ticket's names and units."""
+    """session: number of the journal's grant; limits: by the ticket's names and units; provider_id: UTF-8; tariffs: as
+    JSON, UTF-8, or None."""
 
     def __init__(
         self, session, evse_id, provider_id, ticket_key, limits, tariffs, smart_charging_mode, holder, ticket_id=""

@@ -32,8 +32,9 @@ def read(data):
 
 
 def text(value):
-    """A text of at most 255 bytes, with its length."""
-    value = value.encode()
+    """A text of at most 255 bytes, str or UTF-8, with its length."""
+    if type(value) is str:
+        value = value.encode()
     return bytes((len(value),)) + value
 
 

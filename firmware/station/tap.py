@@ -10,6 +10,7 @@ from station import indicator
 from station.decision import Verdict
 from ticket import b64url
 from ticket import verdict as reason
+from ticket.claims import tariffs_json
 
 
 class Tap:
@@ -80,7 +81,7 @@ class Tap:
             claims.provider_id,
             verdict.key,
             verdict.limits,
-            claims.tariffs,
+            tariffs_json(claims),
             claims.smart_charging_mode,
             verdict.holder,
             claims.id,

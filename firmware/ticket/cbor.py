@@ -10,7 +10,7 @@ among it floats, tags, duplicate keys, text that is not UTF-8, nesting over 8, a
 
 from micropython import const
 
-from ticket import utf8
+from ticket import span, utf8
 from ticket.verdict import MALFORMED, Refused
 
 _MAX_DEPTH = const(8)
@@ -28,10 +28,22 @@ def loads(data, raw=False):
 
     `raw` gives text as bytes of (checked) UTF-8 and byte strings as bytearrays, since a str costs four times as much.
     """
+    try:
+        value, i = read(data, 0, 0, raw)
+    except IndexError:
+        i = -1
+    if i != len(data):
+        raise Refused(MALFORMED, "cbor end")
+    return value  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+def read(data, i, depth, raw):
+    """The item at offset `i`, which `depth` containers are around -> (value, offset after it).
+
+    Raises as `loads`, and IndexError where the document ends within it.
+    """
     size = len(data)
-    data += b"\xff"  # whoever reads on behind the end finds a byte that begins no item
     texts = []
-    i = 0
     # One loop and no recursion, since a call costs a board as much as ten items. `into` takes the next `left` items,
     # under `key` if it is a map; `outer` are the containers around it.
     outer = []
@@ -48,6 +60,11 @@ def loads(data, raw=False):
             key = data[i]
             if key < 24:
                 i += 1
+            elif raw and 0x60 <= key < 0x78 and i + key - 0x60 < size:
+                start = i + 1
+                i += key - 0x5F
+                key = data[start:i]
+                texts.append(key)
             else:
                 key, i = _key(data, i, texts, raw)
             if key in into:
@@ -59,7 +76,7 @@ def loads(data, raw=False):
             value &= 31
             major = head >> 5
             if value >= 24 and major <= _MAP:
-                if value == 24 and i < size and data[i] >= 24:
+                if value == 24 and data[i] >= 24:
                     value = data[i]
                     i += 1
                 else:
@@ -78,7 +95,7 @@ def loads(data, raw=False):
                 elif raw:
                     value = bytearray(value)
             elif major == _ARRAY or major == _MAP:
-                if len(outer) >= _MAX_DEPTH:
+                if len(outer) + depth >= _MAX_DEPTH:
                     raise Refused(MALFORMED, "nesting")
                 items = {} if major == _MAP else []
                 if is_map:
@@ -98,12 +115,12 @@ def loads(data, raw=False):
             into[key] = value
         else:
             into.append(value)
-    if i != size:
-        raise Refused(MALFORMED, "cbor end")
-    # No character spans a NUL, so together they are UTF-8 exactly if each of them is.
-    if texts and utf8.decode(b"\0".join(texts)) is None:
-        raise Refused(MALFORMED, "utf-8")
-    return top[0]
+    if texts:
+        # No character spans a space, so together they are UTF-8 exactly if each of them is.
+        joined = b" ".join(texts)
+        if not span.valid(joined, len(joined), 0) and utf8.decode(joined) is None:
+            raise Refused(MALFORMED, "utf-8")
+    return top[0], i
 
 
 def byte_string(data, i):
@@ -112,7 +129,7 @@ def byte_string(data, i):
     size = head & 31
     i += 1
     if size >= 24 and head >> 5 == _BYTES:
-        size, i = _argument(data + b"\xff", i, size)
+        size, i = _argument(data, i, size)
     if head >> 5 != _BYTES or i + size > len(data):
         raise Refused(MALFORMED, "no cbor bytes")
     return data[i : i + size], i + size
@@ -129,7 +146,7 @@ def _key(data, i, texts, raw):
         if major != _TEXT:
             return (value if major == _UINT else -1 - value), i
         end = i + value
-        if end < len(data):
+        if end <= len(data):
             value = data[i:end]
             if not raw:
                 return _text(value), end
@@ -150,7 +167,7 @@ def _argument(data, i, additional):
     if additional > 27:
         raise Refused(MALFORMED, "cbor indefinite")
     size = 1 << (additional - 24)
-    if len(data) - i <= size:
+    if len(data) - i < size:
         raise Refused(MALFORMED, "cbor cut short")
     number = data[i] if size == 1 else int.from_bytes(data[i : i + size], "big")
     if number < (24 if size == 1 else 1 << (size * 4)):
@@ -181,11 +198,6 @@ def dumps(value):
         if value is meaning:
             return bytes([simple])
     raise ValueError("no CBOR for this type")
-
-
-def head(data):
-    """The head that stands before a byte string."""
-    return _head(_BYTES, len(data))
 
 
 def bytes_head(length):

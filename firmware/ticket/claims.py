@@ -29,21 +29,20 @@ _CURRENCY = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 # One function per kind of value: (value as parsed, whether the form is CWT, argument of the table) -> the claim's
-# value, or None where the value is bad; numbers (`int`) and ids (`scope.read`) are so many that `_judge` judges them.
-# Texts come as bytes of checked UTF-8 and byte strings as bytearrays, names of members as bytes. Types are compared
-# exactly: to `isinstance`, True is an int on CPython. An object with other members than those known is bad here;
-# `_refuse` tells it apart.
+# value, or None where the value is bad. Texts come as bytes of checked UTF-8 and byte strings as bytearrays, names of
+# members as bytes. Types are compared exactly: to `isinstance`, True is an int on CPython. An object with other members
+# than those known is bad here; `refuse` tells it apart.
 
 
 def _id(value, cwt, _):
     if type(value) is not (bytearray if cwt else bytes) or not 1 <= len(value) <= 64:
         return None
-    return utf8.decode(bytes(value)) if cwt else str(value, "utf-8")
+    value = bytes(value)
+    return value if span.valid(value, len(value), 0) or utf8.decode(value) else None
 
 
 def _provider(value, cwt, _):
-    parsed = scope.read(scope.PROVIDER, value) if type(value) is bytes else None
-    return (parsed, value) if parsed else None
+    return value if type(value) is bytes and scope.valid(value, len(value), scope.PROVIDER) else None
 
 
 def _time(value, cwt, _):
@@ -59,11 +58,26 @@ def _word(value, cwt, words):
     return word if word in words else None
 
 
-def _each(values, cwt, kind_and_argument):
+def _integer(value, cwt, _):
+    return value if type(value) is int and 0 <= value <= MAX_INTEGER else None
+
+
+def _ids(values, cwt, kind):
     if type(values) is not list or not values:
         return None
-    kind, argument = kind_and_argument
-    found = [kind(value, cwt, argument) for value in values]
+    at = len(values)
+    while at:  # a board has less to allocate for this than for an iterator
+        at -= 1
+        value = values[at]
+        if type(value) is not bytes or not _valid(value, len(value), kind):
+            return None
+    return values
+
+
+def _days(values, cwt, words):
+    if type(values) is not list or not values:
+        return None
+    found = [_word(value, cwt, words) for value in values]
     return None if None in found else found
 
 
@@ -112,56 +126,68 @@ def _texts(values, cwt, _):
 def _url(value, cwt, _):
     if type(value) is not bytes or not (value.startswith(b"https://") or value.startswith(b"http://")):
         return None
-    blank = b" " in value if span.printable(value, len(value)) else min(value) <= 0x20
-    return None if blank or value.find(b"//") + 2 == len(value) else value
+    if b" " in value or value.find(b"//") + 2 == len(value):
+        return None
+    return value if span.valid(value, len(value), 0) or (min(value) > 0x20 and utf8.decode(value)) else None
 
 
-def _tariff(value, cwt, _):
-    if type(value) is dict and not cwt:
-        value = value.get(b"tariffId")
-    text = str(value, "utf-8") if type(value) is bytes else ""
-    return text if 1 <= len(text) <= 60 else None
+def _tariffs(values, cwt, _):
+    if type(values) is not list or not values:
+        return None
+    found = []
+    for value in values:
+        if type(value) is dict and not cwt:
+            value = value.get(b"tariffId")
+        if type(value) is not bytes or not value:
+            return None
+        if (len(value) > 60 or not span.valid(value, len(value), 0)) and not 1 <= len(utf8.decode(value) or "") <= 60:
+            return None
+        found.append(value)
+    return found
 
 
 def _object(value, cwt, _):
     return value if type(value) is dict else None
 
 
-# JSON member, key in the private CWT claim (None: in CWT_CLAIMS), mandatory, kind of value, its argument.
-# The table's order is the order in which values are judged.
+# JSON member, kind of value, its argument; that of a list says what texts or words it holds. The first seven are
+# mandatory. The table's order is the order in which values are judged.
 TABLE = (
-    (b"id", None, True, _id, None),
-    (b"providerId", None, True, _provider, None),
-    (b"created", None, True, _time, None),
-    (b"notBefore", None, True, _time, None),
-    (b"notAfter", None, True, _time, None),
-    (b"multiUsage", 16, True, _word, MULTI_USAGE),
-    (b"validationMethod", 17, True, _word, VALIDATION_METHOD),
-    (b"driverPublicKey", None, False, _driver_key, None),
-    (b"validOperators", 2, False, scope.read, scope.OPERATOR),
-    (b"validChargingPools", 3, False, scope.read, scope.POOL),
-    (b"validChargingStations", 4, False, scope.read, scope.STATION),
-    (b"validEVSEIds", 5, False, scope.read, scope.EVSE),
-    (b"invalidChargingPools", 6, False, scope.read, scope.POOL),
-    (b"invalidChargingStations", 7, False, scope.read, scope.STATION),
-    (b"invalidEVSEIds", 8, False, scope.read, scope.EVSE),
-    (b"evseKind", 9, False, _word, EVSE_KIND),
-    (b"maxEnergy", 10, False, int, None),
-    (b"maxPower", 11, False, int, None),
-    (b"maxCurrent", 12, False, int, None),
-    (b"maxDuration", 13, False, int, None),
-    (b"maxPrice", 14, False, _price, None),
-    (b"daysOfWeek", 15, False, _each, (_word, DAYS)),
-    (b"smartChargingMode", 18, False, _word, SMART_CHARGING_MODE),
-    (b"meterValueSignatures", 19, False, _word, METER_VALUE_SIGNATURES),
-    (b"e2eCommunicationSecurity", 23, False, _word, E2E_SECURITY),
-    (b"tariffs", 1, False, _each, (_tariff, None)),
-    (b"providerName", 20, False, _texts, None),
-    (b"providerURL", 21, False, _url, None),
-    (b"description", 22, False, _texts, None),
-    (b"customData", 24, False, _object, None),
+    (b"id", _id, None),
+    (b"providerId", _provider, None),
+    (b"created", _time, None),
+    (b"notBefore", _time, None),
+    (b"notAfter", _time, None),
+    (b"multiUsage", _word, MULTI_USAGE),
+    (b"validationMethod", _word, VALIDATION_METHOD),
+    (b"driverPublicKey", _driver_key, None),
+    (b"validOperators", _ids, scope.OPERATOR),
+    (b"validChargingPools", _ids, scope.POOL),
+    (b"validChargingStations", _ids, scope.STATION),
+    (b"validEVSEIds", _ids, scope.EVSE),
+    (b"invalidChargingPools", _ids, scope.POOL),
+    (b"invalidChargingStations", _ids, scope.STATION),
+    (b"invalidEVSEIds", _ids, scope.EVSE),
+    (b"evseKind", _word, EVSE_KIND),
+    (b"maxEnergy", _integer, None),
+    (b"maxPower", _integer, None),
+    (b"maxCurrent", _integer, None),
+    (b"maxDuration", _integer, None),
+    (b"maxPrice", _price, 0),
+    (b"daysOfWeek", _days, DAYS),
+    (b"smartChargingMode", _word, SMART_CHARGING_MODE),
+    (b"meterValueSignatures", _word, METER_VALUE_SIGNATURES),
+    (b"e2eCommunicationSecurity", _word, E2E_SECURITY),
+    (b"tariffs", _tariffs, 0),
+    (b"providerName", _texts, None),
+    (b"providerURL", _url, None),
+    (b"description", _texts, None),
+    (b"customData", _object, None),
 )
-CWT_CLAIMS = {1: b"providerId", 4: b"notAfter", 5: b"notBefore", 6: b"created", 7: b"id", 8: b"driverPublicKey"}
+MANDATORY = const(7)
+# The rows in it of the CWT's keys from 0 on, of the registered claims and of those in the private map; 255 has none.
+REGISTERED = b"\xff\1\xff\xff\4\3\2\0\7"
+PRIVATE = b"\xff\x19\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15\5\6\x16\x17\x1a\x1b\x1c\x18\x1d"
 _KEY = b"driverPublicKey"
 _TEXT = (b"language", b"text")
 # The objects whose members are known, in the JSON form.
@@ -171,7 +197,10 @@ _INSIDE = (
     (b"providerName", _TEXT),
     (b"description", _TEXT),
 )
-_REGISTERED = {CWT_CLAIMS[claim]: claim for claim in CWT_CLAIMS}
+_ROWS = const(30)
+_KEY_CLAIM = const(8)
+_PRICE_KEY = const(14)
+_valid = scope.valid
 _LAST_S = times.LAST_MS // 1000
 
 
@@ -186,46 +215,21 @@ _WORDS = _all_words()
 # What a ticket says: a field for each row of the table up to `tariffs`, and two more. What it leaves out is None. A
 # tuple, since on a board an object costs ten times as much to make and to ask.
 #
-# Ids of operators and places, and `provider`, are as `scope.parse` gives them; `id` and `provider_id` are texts as
-# received. `tariffs` are tariff ids; `tariffs_json` is the member as JSON text (bytes), in the JWS form exactly as
-# received. `max_price` is (decimal text, currency); `driver_public_key` 32 bytes; `days_of_week` words.
+# Ids, of tariffs too, are bytes as received (UTF-8). `received_tariffs` is that member's JSON text (bytes) in the JWS
+# form, None in the other: see `tariffs_json`. `max_price` is (decimal text, currency) as str; `driver_public_key` 32
+# bytes; `days_of_week` words.
 # What is only shown (`providerName`, `providerURL`, `description`) and `customData` have been checked and are not kept,
 # since they can be long and there is nothing here to show them on.
 Claims = namedtuple(
     "Claims",
-    (
-        "id",
-        "provider",
-        "created_ms",
-        "not_before_ms",
-        "not_after_ms",
-        "multi_usage",
-        "validation_method",
-        "driver_public_key",
-        "valid_operators",
-        "valid_charging_pools",
-        "valid_charging_stations",
-        "valid_evse_ids",
-        "invalid_charging_pools",
-        "invalid_charging_stations",
-        "invalid_evse_ids",
-        "evse_kind",
-        "max_energy_wh",
-        "max_power_w",
-        "max_current_a",
-        "max_duration_min",
-        "max_price",
-        "days_of_week",
-        "smart_charging_mode",
-        "meter_value_signatures",
-        "e2e_communication_security",
-        "tariffs",
-        "provider_id",
-        "tariffs_json",
-    ),
+    "id provider_id created_ms not_before_ms not_after_ms multi_usage validation_method driver_public_key"
+    " valid_operators valid_charging_pools valid_charging_stations valid_evse_ids"
+    " invalid_charging_pools invalid_charging_stations invalid_evse_ids"
+    " evse_kind max_energy_wh max_power_w max_current_a max_duration_min max_price"
+    " days_of_week smart_charging_mode meter_value_signatures e2e_communication_security"
+    " tariffs received_tariffs",
 )
 # Fields that are asked for below.
-_PROVIDER = const(1)
 _NOT_BEFORE = const(3)
 _NOT_AFTER = const(4)
 _DRIVER_KEY = const(7)
@@ -252,101 +256,79 @@ def price(amount, currency):
     """Decimal text and ISO 4217 code, as bytes -> (amount, currency) as str, or None if they are none."""
     if len(currency) != 3 or currency.strip(_CURRENCY) or decimal(amount) is None:
         return None
-    return str(amount, "utf-8"), str(currency, "utf-8")
+    # a new str costs a board as much as reading ten numbers: the most usual one is there
+    return str(amount, "utf-8"), "EUR" if currency == b"EUR" else str(currency, "utf-8")
 
 
-def from_json(members, tariffs_json):
-    """A JSON ticket (strictjson.loads, raw) -> Claims. `tariffs_json` is the text of its `tariffs`, None without."""
+def from_json(members, received_tariffs):
+    """A JSON ticket (strictjson.loads, raw) -> Claims. `received_tariffs`: the text of its `tariffs`, None without."""
     if type(members) is not dict:
         raise Refused(MALFORMED, "no object")
-    return _judge(members, None, tariffs_json)
-
-
-def from_cwt(registered):
-    """A CWT claims set (cbor.loads, raw) -> Claims."""
-    if type(registered) is not dict:
-        raise Refused(MALFORMED, "no map")
-    private = registered.get(PRIVATE_CLAIM, {})
-    if type(private) is not dict:
-        _refuse(registered, {}, str(PRIVATE_CLAIM))
-    return _judge(registered, private, None)
-
-
-def _judge(members, private, tariffs_json):
-    """`private` holds what the table has a key for, where the form is CWT, and is None where it is JSON."""
     values = []
-    cwt = private is not None
     unknown = len(members)
-    if cwt:
-        unknown += len(private) - (PRIVATE_CLAIM in members)
-    bad = None
-    type_of, integer, text, read_id = type, int, bytes, scope.read  # a local costs a board a quarter of a builtin
-    for name, key, mandatory, kind, argument in TABLE:
-        given = members
-        if not cwt:
-            key = name
-        elif key is None:
-            key = _REGISTERED[name]
-        else:
-            given = private
-        if key in given:
+    good = True
+    for name, kind, argument in TABLE:
+        value = None
+        if name in members:
             unknown -= 1
-            value = given[key]
-            if kind is integer:
-                if type_of(value) is not integer or value < 0 or value > MAX_INTEGER:
-                    value = None
-            elif kind is read_id:
-                ids = value if type_of(value) is list else ()
-                value = []
-                for one in ids:
-                    if type_of(one) is text:
-                        one = read_id(argument, one)
-                        if one:
-                            value.append(one)
-                if not value or len(value) != len(ids):
-                    value = None
-            else:
-                value = kind(value, cwt, argument)  # pyright: ignore[reportCallIssue]
-            mandatory = True
-        else:
-            value = None
-        if value is None and mandatory and bad is None:
-            bad = str(name, "utf-8")
+            value = kind(members[name], False, argument)
+            if value is None:
+                value = good = False
         values.append(value)
-    if unknown or bad is not None:
-        _refuse(members, private, bad)
+    if unknown or not good or None in values[:MANDATORY]:
+        refuse(members, False, values)
+    return complete(values, received_tariffs)
+
+
+def complete(values, received_tariffs):
+    """The Claims of a good value for each row of the table, None for what is left out. Raises Refused(BAD_CLAIM)."""
     if values[_NOT_BEFORE] >= values[_NOT_AFTER]:
         raise Refused(BAD_CLAIM, "notAfter")
     # Ephemeral keys alone would be anybody's: without the driver's key there is nobody to agree with.
     if values[_E2E_SECURITY] == E2E_SECURITY[1] and values[_DRIVER_KEY] is None:
         raise Refused(BAD_CLAIM, "driverPublicKey")
-    if cwt and values[_TARIFFS]:
-        tariffs_json = json.dumps(values[_TARIFFS]).encode()
-    values[_PROVIDER], provider_id = values[_PROVIDER]
-    values[_TARIFFS + 1 :] = [str(provider_id, "utf-8"), tariffs_json]
+    values[_TARIFFS + 1 :] = [received_tariffs]
     return Claims(*values)
 
 
-def _refuse(members, private, bad):
-    """Says what is wrong: unknown members, those of objects too, come before the first bad one, `bad`."""
-    if private is None:
-        _known(members, {row[0] for row in TABLE})
-        inside = members
+def tariffs_json(claims):
+    """What claims say of tariffs, as JSON (bytes), in the JWS form exactly as received; None if nothing."""
+    if claims.tariffs is None or claims.received_tariffs is not None:
+        return claims.received_tariffs
+    return json.dumps([str(one, "utf-8") for one in claims.tariffs]).encode()
+
+
+def refuse(members, cwt, values):
+    """Says what is wrong: unknown members, those of objects too, come before the first bad one.
+
+    `values` by the table's rows, False for what is bad.
+    """
+    inside = members
+    if not cwt:
+        _known(members, [row[0] for row in TABLE])
     else:
-        _known(members, list(CWT_CLAIMS) + [PRIVATE_CLAIM])
-        keys = {row[1]: row[0] for row in TABLE if row[1] is not None}
-        _known(private, keys)
-        inside = {keys[key]: private[key] for key in private if keys[key] != b"maxPrice"}
-        inside[_KEY] = members.get(_REGISTERED[_KEY])
+        _known(members, _keys(REGISTERED) + [PRIVATE_CLAIM])
+        private = members.get(PRIVATE_CLAIM, {})
+        if type(private) is not dict:
+            raise Refused(BAD_CLAIM, str(PRIVATE_CLAIM))
+        _known(private, _keys(PRIVATE))
+        inside = {TABLE[PRIVATE[key]][0]: private[key] for key in private if key != _PRICE_KEY}
+        inside[_KEY] = members.get(_KEY_CLAIM)
     for name, known in _INSIDE:
         value = inside.get(name)
-        if private is not None and name == _KEY and type(value) is dict:
+        if cwt and name == _KEY and type(value) is dict:
             _known(value, (1,), name)
             value, known = value.get(1), (1, -1, -2)
         for item in value if type(value) is list else (value,):
             if type(item) is dict:
                 _known(item, known, name)
-    raise Refused(BAD_CLAIM, bad)
+    for row in range(_ROWS):
+        if values[row] is False or (values[row] is None and row < MANDATORY):
+            raise Refused(BAD_CLAIM, str(TABLE[row][0], "utf-8"))
+
+
+def _keys(rows):
+    return [key for key in range(len(rows)) if rows[key] < _ROWS]
 
 
 def _known(members, known, detail=None):

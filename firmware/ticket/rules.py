@@ -76,20 +76,16 @@ def ticket_limits(claims):
 
 def ledger_key(claims):
     """SHA-256(normalised provider id || 0x00 || ticket id): 32 bytes, a ticket's name in ledger and revocations."""
-    return _key(claims.provider, claims.id)
+    return hashlib.sha256(scope.plain(claims.provider_id) + b"\0" + claims.id).digest()
 
 
 def ticket_key(provider_id, ticket_id):
     """As `ledger_key`, from a valid provider id and a ticket id."""
-    return _key(scope.parse(scope.PROVIDER, provider_id), ticket_id)
-
-
-def _key(provider, ticket_id):
-    return hashlib.sha256(provider[0] + b"\0" + ticket_id.encode()).digest()
+    return hashlib.sha256(scope.plain(provider_id.encode()) + b"\0" + ticket_id.encode()).digest()
 
 
 class _Here:
-    """The station's own ids, parsed; None where it has none."""
+    """The station's own ids as bytes; None where it has none."""
 
     def __init__(self, ids):
         self.ids = ids
@@ -122,7 +118,10 @@ def _parsed(kind, text):
 
 
 def _issuer_not_allowed(claims, issuer, situation, limits, here):
-    if not _names([scope.parse(scope.PROVIDER, one) for one in issuer.providers], claims.provider):
+    for one in issuer.providers:
+        if scope.same(one.encode(), claims.provider_id):
+            break
+    else:
         return "providerId"
     if issuer.places is not None and not _inside(issuer.places, here):
         return "place"
@@ -248,22 +247,18 @@ RULES = (
 
 def _names(entries, ours):
     """Whether one of `entries` (None: no list) names `ours`. A site that has no such id (None) is named by nobody."""
-    for entry in entries or ():
+    for entry in entries or () if ours else ():
         if scope.same(entry, ours):
             return True
     return False
 
 
 def _inside(places, here):
-    ours = (
-        (scope.OPERATOR, here.operator),
-        (scope.POOL, here.pool),
-        (scope.STATION, here.station),
-        (scope.EVSE, here.evse),
-    )
-    for kind, our in ours:
-        if _names([scope.parse(kind, place) for place in places], our):
-            return True
+    for place in places:
+        place = place.encode()
+        for ours in (here.operator, here.pool, here.station, here.evse):
+            if scope.same(place, ours):  # ids of other kinds are never the same
+                return True
     return False
 
 

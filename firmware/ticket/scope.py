@@ -11,8 +11,6 @@ suffixes are equal without case; separators inside the suffix count only where b
 not transitive (`E12*3` = `E123` = `E1*23`, yet `E12*3` is not `E1*23`), so ids are compared pairwise, never looked up.
 """
 
-from micropython import const
-
 from ticket import span
 
 # Kinds of id. A place's kind is the letter in its ids.
@@ -21,55 +19,44 @@ PROVIDER = 2
 POOL = 0x50
 STATION = 0x53
 EVSE = 0x45
-_PROVIDER = const(2)
-_FIRST_PLACE = const(0x45)
-
-_STAR = const(0x2A)
-_MINUS = const(0x2D)
-_LETTER_A = const(0x41)  # digits come before it
-_LONGEST_SUFFIX = {POOL: 30, STATION: 50, EVSE: 30}
 
 
 def parse(kind, text):
-    """An id, as str or UTF-8 bytes -> what it is compared by, or None if it is no id of that kind.
+    """An id, as str or bytes -> it as bytes, or None if it is no id of that kind."""
+    if type(text) is str:
+        text = text.encode()
+    return text if valid(text, len(text), kind) else None
 
-    That is, in upper case, (all of it without separators, its suffix if there are separators in it or else b"").
-    """
-    return read(kind, text.encode() if type(text) is str else text)
+
+valid = span.valid  # (bytes, their number, kind) -> whether they are an id of that kind
 
 
-def read(kind, text):
-    """As `parse`, of bytes."""
-    size = len(text)
-    if size < 5 or size > 60:
-        return None
-    text = text.upper()  # of bytes: ASCII letters only
-    at = 3 if text[2] == _STAR or (kind == _PROVIDER and text[2] == _MINUS) else 2
-    suffix = b""
-    if kind < _FIRST_PLACE:
-        plain = text if at == 2 else text[:2] + text[3:]
-        if len(plain) != 5:
-            return None
-    else:
-        star = text.find(b"*", at)
-        end = at + 3 if star != at + 3 else at + 4  # where the letter of the kind stands
-        plain = text.replace(b"*", b"")
-        if (star >= 0 and star < at + 3) or end >= size or text[end] != kind or len(plain) < 7:
-            return None
-        if size - end - 1 > _LONGEST_SUFFIX[kind]:
-            return None
-        if star >= 0 and text.find(b"*", end) >= 0:
-            suffix = text[end + 1 :]
-    if plain[0] < _LETTER_A or plain[1] < _LETTER_A or not span.alphanumeric(plain, len(plain)):
-        return None
-    return plain, suffix
+def plain(text):
+    """An id as bytes -> in upper case and without separators: the same for all ids that name the same thing."""
+    return text.upper().replace(b"*", b"").replace(b"-", b"")
 
 
 def same(one, other):
-    """Whether two results of `parse` for one kind name the same thing."""
-    if one is None or other is None or one[0] != other[0]:
+    """Whether two ids as bytes (None: no id) name the same thing."""
+    if one is None or other is None:
         return False
-    return one[1] == other[1] or not one[1] or not other[1]
+    if one == other:
+        return True
+    flat = plain(one)
+    if flat != plain(other):
+        return False
+    if len(flat) == 5:  # an operator or a provider
+        return True
+    one, other = _suffix(one), _suffix(other)
+    return one == other or b"*" not in one or b"*" not in other
+
+
+def _suffix(text):
+    """What stands behind the letter of a place's kind, in upper case."""
+    at = 6 if text[2] < 0x30 else 5
+    if text[at : at + 1] == b"*":
+        at += 1
+    return text[at + 1 :].upper()
 
 
 def kind_of(text):

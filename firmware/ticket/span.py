@@ -18,6 +18,5 @@ def _pick():
 
 
 _engine = _pick()
-printable = getattr(_engine, "printable")  # noqa: B009 (viper's names of types are none of Python's)
-alphanumeric = getattr(_engine, "alphanumeric")  # noqa: B009
+valid = getattr(_engine, "valid")  # noqa: B009 (viper's names of types are none of Python's)
 base64url = getattr(_engine, "base64url")  # noqa: B009

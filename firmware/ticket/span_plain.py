@@ -4,12 +4,8 @@ from binascii import a2b_base64
 
 # Where the length is 2 or 3 modulo 4, the last character has 4 or 2 spare bits: the characters where they are zero.
 _LAST = (None, b"", b"AQgw", b"AEIMQUYcgkosw048")
-_ALPHABET = b"0123456789EABCDFGHIJKLMNOPQRSTUVWXYZ"
-
-
-def printable(data, size):
-    """Whether all of `size` bytes are printable ASCII, 0x20 to 0x7E: UTF-8 without control characters, that is."""
-    return not size or (min(data) >= 0x20 and max(data) < 0x7F)
+_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_ALPHABET = b"0123456789" + _LETTERS
 
 
 def base64url(text, size, out):
@@ -34,7 +30,21 @@ def base64url(text, size, out):
     return True
 
 
-def alphanumeric(data, size):
-    """Whether all of `size` bytes are digits or capital letters of ASCII."""
-    # `strip` leaves nothing exactly if every character is one of those given.
-    return not data.strip(_ALPHABET)
+def valid(text, size, kind):
+    """Whether `size` bytes are an id of that kind, by the grammar in scope.py; or for kind 0 printable ASCII, 0x20 to
+    0x7E: UTF-8 without control characters, that is."""
+    if kind == 0:
+        return not size or (min(text) >= 0x20 and max(text) < 0x7F)
+    text = text.upper()  # of bytes: ASCII letters only
+    at = 3 if text[2:3] == b"*" or (kind == 2 and text[2:3] == b"-") else 2
+    if size < 5 or text[:2].strip(_LETTERS) or text[at : at + 3].strip(_ALPHABET):
+        return False
+    if kind < 3:
+        return size == at + 3
+    rest = text[at + 3 :]
+    rest = rest[1:] if rest[:1] == b"*" else rest
+    suffix = rest[1:]
+    plain = suffix.replace(b"*", b"")
+    if rest[:1] != bytes((kind,)) or not plain or plain.strip(_ALPHABET):
+        return False
+    return len(suffix) <= (50 if kind == 0x53 else 30)

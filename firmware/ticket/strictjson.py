@@ -76,7 +76,7 @@ def loads(data, raw=False, kept=None):
 
 def load_steps(data, raw=False, kept=None):
     """Generator: None between pieces of work; returns what `loads` does."""
-    clean = span.printable(data, len(data))
+    clean = span.valid(data, len(data), 0)
     if not data or (not clean and utf8.decode(data) is None):
         raise Refused(MALFORMED, "utf-8")
     controls = not clean and min(data) < _SPACE

@@ -97,12 +97,3 @@ def read(text):
             return None
         millis = int(digits)
     return (_date_s + hour * 3600 + minute * 60 + second) * 1000 + millis
-
-
-def text(time_ms):
-    """Milliseconds since 1970, 0 to `LAST_MS` -> the text that `parse` takes, with a fraction only where needed."""
-    seconds, millis = time_ms // 1000, time_ms % 1000
-    year, month, day = civil(seconds // _DAY_S)
-    seconds %= _DAY_S
-    clock = (year, month, day, seconds // 3600, seconds // 60 % 60, seconds % 60)
-    return "%04d-%02d-%02dT%02d:%02d:%02d" % clock + (".%03dZ" % millis if millis else "Z")

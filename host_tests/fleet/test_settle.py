@@ -102,7 +102,7 @@ def test_a_ticket_that_two_readers_granted_is_found_and_one_that_was_voided_is_n
             else:
                 reader.decisions.end((NOW_S + 60, "SET"), session, "DURATION", 60, 500)
     found = settle.ask(collected(tmp_path, readers))
-    assert [row["ticket_id"] for row in found["double uses"]] == [form.claims(form.read(twice)).id]
+    assert [row["ticket_id"] for row in found["double uses"]] == [form.claims(form.read(twice)).id.decode()]
     assert found["double uses"][0]["readers"] == 2
     [total] = found["totals"]
     assert (total["tariff"], total["sessions"], total["seconds"], total["energy_wh"]) == ("T-1", 5, 300, 2500)
@@ -117,7 +117,7 @@ def test_each_kind_of_use_has_its_own_bound(tmp_path, readers, ticket):
         reader.grant(asked, online="yes" if number else None)
         reader.grant(unasked, online="silent" if number else None)
     found = {row["ticket_id"]: row["uses"] for row in settle.ask(collected(tmp_path, readers))["double uses"]}
-    assert found == {form.claims(form.read(one)).id: 2 for one in (elsewhere, unasked)}
+    assert found == {form.claims(form.read(one)).id.decode(): 2 for one in (elsewhere, unasked)}
 
 
 def test_what_was_pulled_twice_counts_once(tmp_path, readers, ticket):

@@ -2,13 +2,14 @@
 
 import json
 
+import time_text
 from test_station_clock import DAY_MS, HOUR_MS, NOON_MS, NOON_S, clock
 from ticket_support import changed, compact
 
 from station import clock as clocks
 from station import signed_time
 from station.signed_time import TimeTaker
-from ticket import b64url, times
+from ticket import b64url
 from ticket.envelope import Envelope
 from trust import signed
 from trust import time as trust_time
@@ -54,7 +55,7 @@ class Bench:
     def take(self, time_ms=NOON_MS, header=None, **members):
         if "nonce" in members:
             members["nonce"] = b64url.encode(members["nonce"]).decode()
-        made = token(changed({"time": times.text(time_ms)}, **members), **(header or {}))
+        made = token(changed({"time": time_text.text(time_ms)}, **members), **(header or {}))
         return self.taker.take(made)
 
     def set_by_nonce(self, time_ms=NOON_MS, **members):

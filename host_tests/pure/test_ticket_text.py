@@ -1,8 +1,9 @@
 """The readers underneath: UTF-8, base64url, JSON, CBOR, times, ids."""
 
+import time_text
 from ticket_support import refusal
 
-from ticket import b64url, cbor, scope, strictjson, times, utf8
+from ticket import b64url, cbor, scope, span, span_plain, strictjson, times, utf8
 from ticket.verdict import MALFORMED
 
 
@@ -246,7 +247,7 @@ def test_times_go_there_and_back():
         ("9999-12-31T23:59:59.999Z", times.LAST_MS),
     ):
         assert times.parse(text) == value, text
-        assert times.text(value) == text
+        assert time_text.text(value) == text
     assert times.parse("2026-11-22T12:00:00.000Z") == 1795348800000
 
 
@@ -341,3 +342,21 @@ def test_ids_are_compared_pairwise():
         assert same(scope.PROVIDER, one, other)
     assert same(scope.OPERATOR, "DE*ABC", "DEABC") and not same(scope.OPERATOR, "DE*ABC", "DE*ABD")
     assert not same(scope.EVSE, "no id", "no id")
+
+
+def test_both_ways_to_ask_for_ids_and_base64url_answer_alike():
+    ids = (b"DE*ABC", b"de-xyz", b"DE*ABC*E1*1", b"DEABCP1", b"DE*ABC*S" + b"1" * 50, b"DE*ABC*E*1*", b"d1*abc", b"")
+    for text in ids:
+        for at in range(len(text) + 1):
+            for byte in b"*-A9a z\x1f\x7f\xc4[`{":
+                changed = text[:at] + bytes((byte,)) + text[at + 1 :]
+                longer = text[:at] + bytes((byte,)) + text[at:]
+                for one in (changed, longer):
+                    for kind in (0, scope.OPERATOR, scope.PROVIDER, scope.POOL, scope.STATION, scope.EVSE):
+                        assert span.valid(one, len(one), kind) == span_plain.valid(one, len(one), kind), (one, kind)
+    for size in range(7):
+        for byte in range(256):
+            text = (b"QUJDQUJD"[:size] + bytes((byte,)))[-size - 1 :]
+            out, plain = bytearray(len(text) * 3 // 4), bytearray(len(text) * 3 // 4)
+            good = span.base64url(text, len(text), out)
+            assert good == span_plain.base64url(text, len(text), plain) and (not good or out == plain), text

@@ -2,6 +2,7 @@
 
 import json
 
+import time_text
 from ticket_support import MINIMAL, NOW_MS, changed, claims_of, compact, refusal
 
 from ticket import b64url, rules, times
@@ -165,7 +166,7 @@ def test_an_issuer_key_is_valid_from_until_before():
 
 
 def test_an_ended_bundle_knows_no_issuer_unless_the_site_opts_out():
-    found = parsed(changed(PAYLOAD, notAfter=times.text(NOW_MS)))
+    found = parsed(changed(PAYLOAD, notAfter=time_text.text(NOW_MS)))
     assert found.issuer("issuer-1", NOW_MS - 1).kid == "issuer-1"
     assert refusal(found.issuer, "issuer-1", NOW_MS) == (UNKNOWN_ISSUER, "bundle ended")
     assert found.issuer("issuer-1", NOW_MS, ignore_end=True).kid == "issuer-1"
@@ -174,7 +175,9 @@ def test_an_ended_bundle_knows_no_issuer_unless_the_site_opts_out():
 
 def test_tickets_and_keys_are_revoked():
     claims = claims_of(MINIMAL)
-    found = load(changed(PAYLOAD, revokedKeys=["issuer-9"], revokedTickets=[{"providerId": "de*xyz", "id": claims.id}]))
+    found = load(
+        changed(PAYLOAD, revokedKeys=["issuer-9"], revokedTickets=[{"providerId": "de*xyz", "id": MINIMAL["id"]}])
+    )
     assert found.revokes("issuer-1", claims) and found.revokes("issuer-9", claims)
     other = claims_of(changed(MINIMAL, id="DE-XYZ-CT-2"))
     assert not found.revokes("issuer-1", other) and found.revokes("issuer-9", other)
@@ -216,7 +219,7 @@ def test_a_retired_root_stays_retired():
 
 
 def test_an_ended_bundle_is_not_taken():
-    offered = {"version": 6, "notAfter": times.text(NOW_MS)}
+    offered = {"version": 6, "notAfter": time_text.text(NOW_MS)}
     assert judged({"version": 5}, offered) == bundle.ENDED
     assert judged(None, offered) == bundle.ENDED
     assert judged({"version": 5}, offered, now_ms=NOW_MS - 1) == bundle.ACCEPTED

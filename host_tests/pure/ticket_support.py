@@ -3,7 +3,7 @@
 import json
 
 from ticket import b64url, cbor, form, rules
-from ticket.claims import CWT_CLAIMS, DAYS, PRIVATE_CLAIM, TABLE
+from ticket.claims import DAYS, PRIVATE, PRIVATE_CLAIM, REGISTERED, TABLE
 from ticket.envelope import Envelope
 from ticket.verdict import Refused
 
@@ -83,8 +83,8 @@ def claims_set(members):
     from ticket import times
 
     out, private = {}, {}
-    keys = {str(name, "utf-8"): key for key, name in CWT_CLAIMS.items()}
-    for name, key, _, kind, argument in TABLE:
+    registered, of_private = list(REGISTERED), list(PRIVATE)
+    for row, (name, _, argument) in enumerate(TABLE):
         name = str(name, "utf-8")
         if name not in members:
             continue
@@ -103,10 +103,10 @@ def claims_set(members):
             value = [DAYS.index(day) for day in value]
         elif isinstance(argument, tuple) and value in argument:
             value = argument.index(value)
-        if key is None:
-            out[keys[name]] = value
+        if row in registered:
+            out[registered.index(row)] = value
         else:
-            private[key] = value
+            private[of_private.index(row)] = value
     out[PRIVATE_CLAIM] = private
     return out
 

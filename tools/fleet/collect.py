@@ -172,8 +172,8 @@ def _ticket(ticket: bytes) -> dict[str, Any]:
         return {}  # an older reader took what this version would not: its session still counts
     return {
         "ticket_key": ledger_key(claims).hex(),
-        "provider": claims.provider_id,
-        "ticket_id": claims.id,
+        "provider": claims.provider_id.decode(),
+        "ticket_id": claims.id.decode(),
         "multi_usage": claims.multi_usage,
-        "tariff": ", ".join(claims.tariffs or ()) or None,
+        "tariff": ", ".join(one.decode() for one in claims.tariffs or ()) or None,
     }

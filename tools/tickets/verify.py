@@ -226,7 +226,7 @@ def _show(verdict: Verdict, at_ms: int, evse: str) -> None:
     rows = [("at fault", verdict.detail)] if verdict.detail else []
     rows += [("time", wire_time(at_ms)), ("EVSE", evse)]
     if verdict.claims:
-        rows += [("ticket", verdict.claims.id), ("provider", verdict.claims.provider_id)]
+        rows += [("ticket", verdict.claims.id.decode()), ("provider", verdict.claims.provider_id.decode())]
     if verdict.granted:
         units = {"maxEnergy": "Wh", "maxPower": "W", "maxCurrent": "A", "maxDuration": "min"}
         for name, value in verdict.limits.items():
