@@ -109,7 +109,7 @@ class Decision:
         except MemoryError:
             gc.collect()
             if verdict.session is None:
-                self._forget(verdict)
+                self._forget(verdict, reason.INTERNAL_FAULT)
             self._note_no_memory(verdict)
         finally:
             if verdict.holds_evse:
@@ -299,21 +299,25 @@ class Decision:
         try:
             verdict.session = self.journal.grant(body)
         except (Full, Fault) as error:
-            self._forget(verdict)
             why = reason.JOURNAL_FULL if isinstance(error, Full) else reason.STORE_FAULT
+            self._forget(verdict, why)
             raise Refused(why, str(error)) from error
 
-    def _forget(self, verdict):
-        """Takes back the ledger's record of a grant that never was. A use before this one stays remembered."""
-        if verdict.first_use:
-            try:
+    def _forget(self, verdict, why):
+        """Takes back the records of a grant that never was. A use before this one stays remembered."""
+        try:
+            if verdict.first_use:
                 self.ledger.void(verdict.key)
-            except (Full, Fault):
-                pass  # the ticket stays used: that strands its driver, the reverse would open the door twice
+        except (Full, Fault):
+            pass  # the ticket stays used: that strands its driver, the reverse would open the door twice
+        try:
+            self.journal.take_back(self._stamp(), why)
+        except (Full, Fault):
+            pass  # the next start finds a grant without an end, if it is there
 
     def void(self, verdict, why):
         """Takes back, durably, a grant that was never energised: the ticket may be used again."""
-        self._forget(verdict)
+        self._forget(verdict, why)
         try:
             self.journal.void(self._stamp(), verdict.session, why)
         except (Full, Fault) as error:

@@ -43,6 +43,7 @@ class DecisionJournal:
 
     def __init__(self, journal):
         self.store = journal
+        self._before = None  # the last sequence before a grant that is being written
         self.unended = set()  # sequences of the grants that have no VOID or END, as far as this life knows
 
     def room_for_grant(self, ticket_length):
@@ -70,10 +71,20 @@ class DecisionJournal:
         return bytes((body[0] + 1,)) + body[1:] + b"\x05" + cbor.bytes_head(len(ticket)), ticket
 
     def grant(self, body):
-        """Sequence number of the record, which is durable when this returns."""
+        """Sequence number of the record, which is durable when this returns. If it raises, perhaps: `take_back`."""
+        self._before = self.store.last[0]
         session = self.store.append(GRANT, body)
         self.unended.add(session)
+        self._before = None
         return session
+
+    def take_back(self, stamp, why):
+        """Voids what a `grant` that raised has left in flash, if anything: its last write may have been complete."""
+        before, self._before = self._before, None
+        if before is not None:
+            self.store.room(0)  # it looks at the flash again
+            if self.store.last[0] > before:
+                self.void(stamp, before + 1, why)
 
     def collected(self, up_to):
         """The kept records up to that sequence are safely elsewhere. Grants without an end stay: a cut may end them."""

@@ -3,7 +3,10 @@
 import pytest
 
 from host_tests.host.test_station_decision import Bench
-from ticket import form, rules
+from station.journal import DecisionJournal
+from store import journal as journal_store
+from store.files import Fault
+from ticket import cbor, form, rules
 
 
 @pytest.fixture
@@ -49,3 +52,36 @@ def test_out_of_memory_before_there_is_a_ticket_is_recorded(bench):
     verdict = bench.decision.no_memory()
     assert (verdict.granted, verdict.reason, verdict.detail) == (False, "INTERNAL_FAULT", "NO_MEMORY")
     assert bench.journal.entries == [("refusal", "INTERNAL_FAULT")]
+
+
+def fails_once(monkeypatch, owner, name, error, after):
+    """The next call of `owner.name` raises, before or after it has done its work."""
+    whole, left = getattr(owner, name), [error]
+
+    def failing(*arguments):
+        if left and not after:
+            raise left.pop()
+        done = whole(*arguments)
+        if left:
+            raise left.pop()
+        return done
+
+    monkeypatch.setattr(owner, name, failing)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("error", [MemoryError(), Fault("flash")])
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_grant_that_is_in_flash_though_its_write_failed_is_voided(bench, tmp_path, monkeypatch, inside, error, after):
+    """Where the store itself failed (`inside`) it has to look at the flash again to know."""
+    journal_store.make(str(tmp_path / "journal"))
+    store = journal_store.Journal(str(tmp_path / "journal"), bytes(32))
+    bench.decision.journal = DecisionJournal(store)
+    fails_once(monkeypatch, *((store._kept, "_flush") if inside else (store, "append")), error, after)
+    verdict = bench.tap()
+    assert verdict.reason == ("INTERNAL_FAULT" if isinstance(error, MemoryError) else "STORE_FAULT")
+    assert verdict.session is None and not bench.decision.journal.unended
+    written = [(kind, cbor.loads(bytes(body)).get(8)) for _, kind, body in store.read()]
+    assert written == ([(journal_store.GRANT, None), (journal_store.VOID, 1)] if after else [])
+    assert bench.reason() == "GRANTED"
+    assert [kind for _, kind, _ in store.read()][-1] == journal_store.GRANT and len(bench.decision.journal.unended) == 1
