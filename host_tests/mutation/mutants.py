@@ -3,9 +3,9 @@
     python -m host_tests.mutation.mutants [FILE...]
 
 The checks are found in the source itself, so that a new one is included by being written: an entry of `rules.RULES`; a
-statement that raises; a part of a condition made of several; in the claims a `None` that is given for a bad value. Each
-mutant is a copy of the repository
-with one of them gone, in which the tests that should notice are run. A mutant that no test notices is a survivor.
+statement that raises; a part of a condition made of several; where claims are judged what is given for a bad value.
+Each mutant is a copy of the repository with one of them gone, in which the tests that should notice are run. A mutant
+that no test notices is a survivor.
 """
 
 import argparse
@@ -29,6 +29,8 @@ COPIED = ("firmware", "tools", "host_tests", "boards", "pyproject.toml")
 RULES = "firmware/ticket/rules.py"
 DECISION = "firmware/station/decision.py"
 CLAIMS = "firmware/ticket/claims.py"
+CWT = "firmware/ticket/cwt.py"
+SPAN = "firmware/ticket/span_plain.py"
 PURE = "host_tests/pure/test_"
 TICKETS = (PURE + "ticket_rules.py", PURE + "ticket_claims.py", PURE + "ticket_form.py", PURE + "ticket_text.py")
 MODEL = "host_tests/model/test_model.py"
@@ -48,7 +50,8 @@ TESTS = {
     CLAIMS: (*TICKETS, MODEL),
     "firmware/ticket/form.py": (*TICKETS, MODEL),
     "firmware/ticket/jws.py": (*TICKETS, MODEL),
-    "firmware/ticket/cwt.py": (*TICKETS, MODEL),
+    CWT: (*TICKETS, MODEL),
+    SPAN: TICKETS,
     "firmware/ticket/cbor.py": (*TICKETS, HOST + "ticket_forms.py", MODEL),
     "firmware/ticket/strictjson.py": (*TICKETS, HOST + "ticket_forms.py", MODEL),
     "firmware/trust/bundle.py": (PURE + "trust.py", MODEL),
@@ -112,7 +115,9 @@ def _without(node: ast.AST, path: str) -> Iterator[tuple[str, Callable[[Any], ob
             statements = getattr(node, name, [])
             for at, statement in enumerate(statements if isinstance(statements, list) else []):
                 refuses = isinstance(statement, ast.Raise) or (
-                    isinstance(statement, ast.Return) and path == CLAIMS and _is_none(statement.value)
+                    isinstance(statement, ast.Return)
+                    and statement.value
+                    and ast.unparse(statement.value) == _BAD.get(path)
                 )
                 if refuses and not _handles(node):
                     what = f"line {statement.lineno}: `{ast.unparse(statement)}`"
@@ -121,6 +126,10 @@ def _without(node: ast.AST, path: str) -> Iterator[tuple[str, Callable[[Any], ob
 
 # What stands last in `value or default`, which is no condition.
 _DEFAULTS = (ast.Lambda, ast.Name, ast.Tuple, ast.Subscript, ast.BinOp)
+
+
+# What a function returns where what it looked at is bad.
+_BAD = {CLAIMS: "None", CWT: "-1", SPAN: "False"}
 
 
 def _is_none(node: ast.AST | None) -> bool:
