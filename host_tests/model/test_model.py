@@ -72,6 +72,9 @@ class Journal:
     def grant(self, body):
         return self._keep("GRANTED")
 
+    def take_back(self, stamp, why):
+        """What failed has kept nothing."""
+
     def refusal(self, stamp, verdict):
         self._keep(verdict.reason)
 

@@ -72,6 +72,8 @@ class _NoJournal:
 
     def refusal(self, stamp, verdict) -> None: ...
 
+    def take_back(self, stamp, why) -> None: ...
+
 
 async def _go_on() -> None:
     """Nothing else waits to be served here."""
