@@ -1,11 +1,13 @@
 """The whole firmware as an OSDP reader, with a scripted controller on its RS-485 bus."""
 
 import struct
+from contextlib import suppress
 
 import pytest
 
 from host_tests.board.conftest import Bench
 from host_tests.board.osdp_bus import BAUD, BusPanel, make_osdp
+from host_tests.board.test_grant_steps import journaled
 from tools.virtual.world import Wire
 
 _ANSWER_US = 200_000
@@ -153,3 +155,34 @@ def test_restarted_reader_takes_up_what_the_controller_confirms_and_ends_what_it
             assert "end: " not in log and again.heard(3)
         else:
             assert f"end: {session} RESTART 30 s 77 Wh" in log
+
+
+def test_power_that_fails_at_any_moment_of_a_grant_leaves_nothing_running_and_one_end_for_each(bus, tmp_path, soak):
+    runs, grants = set(), []  # what a controller has on that goes on all the while
+    for ms in range(150, 1400, 60) if soak else (750,):
+        bus.start()
+        panel = BusPanel(bus.world, bus.line)
+        panel.runs, panel.pause_s = runs, 0.02
+        panel.connect()
+        panel.serve(0.5)
+        bus.chip.field.put(bus.card(bus.provisioned.ticket(maxDuration=30)))
+        bus.world.call_later(ms * 1000, bus.board.power_cut)
+        with suppress(AssertionError, TypeError):  # no answer
+            panel.serve(2)
+        assert not bus.board.alive
+        bus.chip.field.take()
+        bus.power_cut()
+        bus.start()
+        panel = BusPanel(bus.world, bus.line)
+        panel.runs = runs
+        panel.connect()
+        panel.serve(1)
+        for session in list(runs):
+            panel.pending = panel.say(0x89, struct.pack("<I", session), 1)
+            panel.serve(0.5)
+        bus.power_cut()
+        grants, ends = journaled(bus, tmp_path / "stores")
+        causes = [cause for session in ends for cause in ends[session]]
+        assert not runs and sorted(ends) == grants and len(causes) == len(grants), (ms, grants, ends)
+        assert set(causes) <= {"RESTART", "STOPPED_BY_CONTROLLER"}
+    assert grants
