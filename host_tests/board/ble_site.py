@@ -1,12 +1,10 @@
 """A station with its radio, and phones near it."""
 
-import json
 from pathlib import Path
 
 from host_tests.board.conftest import Bench
 from tools.site.keys import load_key
 from tools.virtual.ble_phone import BlePhone
-from tools.virtual.image import mounted
 from tools.virtual.phone import Wallet
 from tools.virtual.radio import Air, Radio
 
@@ -20,12 +18,8 @@ class Site:
         self.bench = Bench(provisioned, image, heap=HEAP)
         self.air = Air(self.bench.world)
         self.radio = Radio(self.bench.board, self.air)
-        with mounted(image) as fs, fs.open("/site.json", "rb") as file:
-            config = json.loads(file.read())
-        config["nfc"]["poll_ms"] = 1000  # what looks less often is simulated sooner
-        self.bench.write(
-            "/site.json", json.dumps({**config, "encrypt": True, "ble": {"presence": "cable"}, **members}).encode()
-        )
+        members = {"encrypt": True, "ble": {"presence": "cable"}, **members}
+        self.bench.configure(nfc={"poll_ms": 1000}, **members)  # what looks less often is simulated sooner
         self.driver = load_key(provisioned.site / "driver.jwk", private=True)
         self.public = {name: self.driver[name] for name in ("kty", "crv", "x")}
         self.provisioned = provisioned

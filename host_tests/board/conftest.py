@@ -1,6 +1,7 @@
 """A station that is deployed and provisioned once for all tests of this folder; each test gets a copy of its flash."""
 
 import fcntl
+import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -104,11 +105,22 @@ class Bench(Station):
 
     def wrap_main(self, before: str) -> None:
         """While the board is off: puts code of the test in front of main.py."""
-        with mounted(self.image) as fs:
-            with fs.open("/main.py", "rb") as file:
-                program = file.read()
-            with fs.open("/main.py", "wb") as file:
-                file.write(b"import gc\ngc.threshold(8192)\n" + before.encode() + b"\n" + program)
+        self.write("/main.py", b"import gc\ngc.threshold(8192)\n" + before.encode() + b"\n" + self.read("/main.py"))
+
+    def configure(self, **members) -> None:
+        """While the board is off: members of its /site.json; of `nfc` only those that are named."""
+        config = json.loads(self.read("/site.json"))
+        members["nfc"] = {**config["nfc"], **members.get("nfc", {})}
+        self.write("/site.json", json.dumps({**config, **members}).encode())
+
+    def read(self, path: str) -> bytes:
+        """While the board is off."""
+        with mounted(self.image) as fs, fs.open(path, "rb") as file:
+            return file.read()
+
+    def append(self, path: str, content: bytes) -> None:
+        """While the board is off."""
+        self.write(path, self.read(path) + content)
 
     def write(self, path: str, content: bytes) -> None:
         """While the board is off."""
@@ -125,6 +137,13 @@ class Bench(Station):
 def bench(provisioned, tmp_path):
     """A station that is off."""
     with Bench(provisioned, tmp_path / "flash.img") as made:
+        yield made
+
+
+@pytest.fixture
+def roomy(provisioned, tmp_path):
+    """A station that is off, with room for more than a reader with gpio needs: Modbus, code of the test."""
+    with Bench(provisioned, tmp_path / "roomy.img", heap="128wK") as made:
         yield made
 
 

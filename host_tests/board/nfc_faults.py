@@ -1,13 +1,11 @@
 """Faults at the frames of a tap, on a station with any bus: what the tests of faults and soaks have in common."""
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from host_tests.board.conftest import Bench, Provisioned
 from tools.virtual.cards import Ntag, Type4Tag, ndef_message
-from tools.virtual.image import mounted
 from tools.virtual.pn532_faults import Fault, FaultAt, Point
 from tools.virtual.rf import Card
 
@@ -44,16 +42,10 @@ class FaultStation(Bench):
         self.start()
 
     def _customise(self, changes: dict) -> None:
-        with mounted(self.image) as fs:
-            with fs.open("/site.json", "rb") as file:
-                config = json.loads(file.read())
-            config.update(changes)
-            config["nfc"].update(bus=self.bus, poll_ms=100)
-            config["evses"] = [{"id": f"DE*ABC*E1*{n + 1}", "kind": "AC"} for n in range(EVSES)]
-            with fs.open("/pins.py", "rb") as file:
-                pins = file.read() + "".join(f"RELAY_{n} = {n}\n" for n in _SPARE_PINS).encode()
-        self.write("/site.json", json.dumps(config).encode())
-        self.write("/pins.py", pins)
+        evses = [{"id": f"DE*ABC*E1*{n + 1}", "kind": "AC"} for n in range(EVSES)]
+        nfc = {**changes.pop("nfc", {}), "bus": self.bus, "poll_ms": 100}
+        self.configure(evses=evses, nfc=nfc, **changes)
+        self.append("/pins.py", "".join(f"RELAY_{n} = {n}\n" for n in _SPARE_PINS).encode())
 
     def rises(self) -> int:
         """How often a relay was switched on so far, by the trace of the pins: that is what counts as a grant."""

@@ -1,6 +1,5 @@
 """The whole firmware and the time: batteries pulled, signed times, resets, days of the week, and a settling floor."""
 
-import json
 import re
 
 import pytest
@@ -10,19 +9,8 @@ from tools.readers.signed_time import answer, challenge, hand_over, signed_by
 from tools.site.directory import Site
 from tools.site.keys import load_key, new_key
 from tools.units import epoch_ms, wire_time
-from tools.virtual.image import mounted
 
 DAY_MS = 86_400_000
-
-
-def configure(bench, **members):
-    """Changes /site.json while the board is off."""
-    with mounted(bench.image) as fs:
-        with fs.open("/site.json", "rb") as file:
-            config = json.loads(file.read())
-        bench_config = {**config, **members}
-        with fs.open("/site.json", "wb") as file:
-            file.write(json.dumps(bench_config).encode())
 
 
 def in_maintenance(bench):
@@ -53,7 +41,7 @@ def root_of(provisioned):
 @pytest.fixture
 def battery(bench):
     """A station with a battery clock that was set by cable, off again."""
-    configure(bench, rtc={"kind": "ds3231"})
+    bench.configure(rtc={"kind": "ds3231"})
     bench.start()
     bench.power_cut()
     return bench
@@ -108,7 +96,7 @@ def test_an_old_ticket_gains_nothing_from_a_pulled_battery(battery):
 
 
 def test_an_accepted_floor_lets_no_ticket_in_that_ended_before_it(battery, tmp_path):
-    configure(battery, accept_floor=True)
+    battery.configure(accept_floor=True)
     push_floor(battery, tmp_path, epoch_ms() // 1000 - 3600)
     battery.clock.battery = False
     battery.power_on()
@@ -121,7 +109,7 @@ def test_an_accepted_floor_lets_no_ticket_in_that_ended_before_it(battery, tmp_p
 
 
 def test_a_battery_clock_that_does_not_answer_is_told_and_the_rest_works(bench):
-    configure(bench, rtc={"kind": "ds3231"})
+    bench.configure(rtc={"kind": "ds3231"})
     bench.clock.there = False
     bench.start()
     bench.world.run(0.2)

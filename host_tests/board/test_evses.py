@@ -1,7 +1,5 @@
 """A reader of three EVSEs, each with a relay of its own."""
 
-import json
-
 import pytest
 
 from tools.virtual.image import mounted
@@ -19,12 +17,7 @@ def three(bench):
 
 
 def set_evses(bench, evses):
-    with mounted(bench.image) as fs:
-        with fs.open("/site.json", "rb") as file:
-            config = json.loads(file.read())
-        config["evses"] = [{"id": evse, "kind": kind} for evse, kind in evses]
-        with fs.open("/site.json", "wb") as file:
-            file.write(json.dumps(config).encode())
+    bench.configure(evses=[{"id": evse, "kind": kind} for evse, kind in evses])
 
 
 def on(bench):

@@ -1,8 +1,5 @@
 """An exception or a brown-out at each step of a grant: the enable output by its pin's trace, and the journal."""
 
-import pytest
-
-from host_tests.board.conftest import Bench
 from host_tests.board.life import read_stores
 from station.journal import END, GRANT
 from ticket import cbor
@@ -79,13 +76,6 @@ def journaled(bench, folder):
             end = cbor.loads(body)
             ends.setdefault(end[8], []).append(end[2])
     return [sequence for sequence, (kind, _) in kept.items() if kind == GRANT], ends
-
-
-@pytest.fixture
-def roomy(provisioned, tmp_path):
-    """A station that is off, with room for what a test puts in front of main.py."""
-    with Bench(provisioned, tmp_path / "roomy.img", heap="128wK") as made:
-        yield made
 
 
 def test_an_exception_at_any_step_of_a_grant_opens_at_once_and_leaves_one_end_for_each_grant(roomy, tmp_path):

@@ -1,11 +1,8 @@
 """A chip that falls silent for good: noticed in time, and nothing else of the station notices."""
 
-import json
-
 import pytest
 
 from host_tests.board.nfc_faults import BUSES, GRANT_LIMIT_S, FaultStation
-from tools.virtual.image import mounted
 from tools.virtual.pn532_faults import Fault
 
 NOTICED_S = 2
@@ -55,11 +52,8 @@ def test_between_polls_the_field_is_off_or_on_as_the_site_says(provisioned, tmp_
 
 
 def test_a_bus_for_which_the_board_has_no_pins_is_said_and_no_reason_to_restart(bench):
-    with mounted(bench.image) as fs:
-        config = json.loads(fs.open("/site.json", "rb").read())
-        pins = fs.open("/pins.py", "rb").read()
-    bench.write("/site.json", json.dumps({**config, "nfc": {"bus": "spi"}}).encode())
-    bench.write("/pins.py", pins.replace(b"NFC_MISO", b"ELSEWHERE"))
+    bench.configure(nfc={"bus": "spi"})
+    bench.write("/pins.py", bench.read("/pins.py").replace(b"NFC_MISO", b"ELSEWHERE"))
     bench.board.power_on()
     bench.world.run(20)
     assert "not ready: config: this board has no pins for its nfc.bus" in bench.board.console_log

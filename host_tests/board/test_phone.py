@@ -2,7 +2,6 @@
 
 import base64
 import itertools
-import json
 
 import cbor2
 import pytest
@@ -12,18 +11,10 @@ from host_tests.host.tools_cli import run
 from tools.site.keys import load_key, new_key
 from tools.virtual.cards import Type4Tag, ndef_message
 from tools.virtual.cards_iso import ApduCard
-from tools.virtual.image import mounted
 from tools.virtual.phone import EVSE, EVSES, LIMITS, NONCE, READER, REASON, SIGNATURE, TICKET, VERSION, Phone, Wallet
 from tools.virtual.sim import card_with
 
 E1, E2 = "DE*ABC*E1*1", "DE*ABC*E1*2"
-
-
-@pytest.fixture
-def bench(provisioned, tmp_path):
-    """With more heap than other tests have: judging a proof needs up to 4 KB beyond what 96wK leave."""
-    with Bench(provisioned, tmp_path / "flash.img") as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -196,14 +187,8 @@ def test_a_phone_that_is_pulled_away_before_the_verdict_keeps_its_grant(station,
 
 
 def test_of_two_evses_the_one_that_the_driver_chose_is_opened(bench, provisioned, driver):
-    with mounted(bench.image) as fs:
-        with fs.open("/pins.py", "rb") as file:
-            pins = file.read()
-        with fs.open("/site.json", "rb") as file:
-            site = json.loads(file.read())
-    bench.write("/pins.py", pins + b"RELAY_2 = 5\n")
-    site["evses"].append({"id": E2, "kind": "AC"})
-    bench.write("/site.json", json.dumps(site).encode())
+    bench.append("/pins.py", b"RELAY_2 = 5\n")
+    bench.configure(evses=[{"id": evse, "kind": "AC"} for evse in (E1, E2)])
     bench.start()
     ticket = held(provisioned, driver)
     choices = []

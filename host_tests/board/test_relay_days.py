@@ -1,7 +1,8 @@
 """Days of a station with each deliverer, compressed: sessions come and go, a line is polled, and no heap is lost."""
 
-import json
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,6 @@ from tools.site.keys import load_key
 from tools.site.schema import relay_map
 from tools.tickets.mint import defaults, mint
 from tools.units import epoch_ms
-from tools.virtual.image import mounted
 from tools.virtual.modbus import Device
 from tools.virtual.world import Wire
 
@@ -37,7 +37,7 @@ def heap(bench):
     return int(bench.printed_since(said).partition("heap: ")[2].split()[0])
 
 
-def hang_on(bench, relay):
+def hang_on(bench, relay) -> tuple[Wire, Any, Callable[[], bool]]:
     """What is at the other end of the line: (the device, or the controller, whether it energises)."""
     if relay is OSDP:
         wire = Wire(bench.world, BAUD)
@@ -54,12 +54,7 @@ def test_sessions_come_and_go_for_three_days_without_a_missed_answer_or_heap_gro
     every_s, minutes, sessions = (3600, 30, HOURS) if soak else (70, 1, 3)
     bench = Bench(provisioned, tmp_path / "days.img", heap="128wK")
     with bench:
-        with mounted(bench.image) as fs:
-            with fs.open("/site.json", "rb") as file:
-                config = json.loads(file.read())
-            config["nfc"]["poll_ms"], config["relay"] = 1000, relay
-            with fs.open("/site.json", "wb") as file:
-                file.write(json.dumps(config).encode())
+        bench.configure(nfc={"poll_ms": 1000}, relay=relay)
         bench.write("/keys/osdp.key", KEY)
         bench.wrap_main(_HANDLER)
         wire, device, energised = hang_on(bench, relay)

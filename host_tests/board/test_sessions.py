@@ -1,12 +1,10 @@
 """What begins, ends and outlives a session, on the virtual board's pins and in the reader's journal."""
 
-import json
 import re
 from itertools import pairwise
 
 import pytest
 
-from host_tests.board.conftest import Bench
 from host_tests.board.life import read_stores
 from station.journal import END, GRANT
 from ticket import cbor
@@ -14,7 +12,6 @@ from tools.bench import relay as relay_bench
 from tools.site.keys import load_key
 from tools.site.schema import relay_map
 from tools.virtual.board import WDT_RESET
-from tools.virtual.image import mounted
 from tools.virtual.modbus import Device
 from tools.virtual.phone import Phone, Wallet
 from tools.virtual.world import Wire
@@ -27,14 +24,8 @@ def ends(bench):
 
 
 def set_relay(bench, relay, pins=b""):
-    with mounted(bench.image) as fs:
-        with fs.open("/site.json", "rb") as file:
-            config = json.loads(file.read())
-        config["relay"] = relay
-        with fs.open("/site.json", "wb") as file:
-            file.write(json.dumps(config).encode())
-        with fs.open("/pins.py", "ab") as file:
-            file.write(pins)
+    bench.configure(relay=relay)
+    bench.append("/pins.py", pins)
 
 
 def test_the_second_tap_of_the_same_ticket_ends_the_session(station):
@@ -190,13 +181,6 @@ def test_a_welded_contactor_refuses_grants_also_after_a_restart(watched):
         assert "relay: WELDED" in watched.board.console_log
         watched.start() if not watched.board.alive else watched.tell_time()
         watched.world.run(2)
-
-
-@pytest.fixture
-def roomy(provisioned, tmp_path):
-    """A station that is off, with a heap in which Modbus, or a proof during a session, finds room."""
-    with Bench(provisioned, tmp_path / "roomy.img", heap="128wK") as made:
-        yield made
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host_tests.host.tools_cli import run
+from host_tests.pure.ticket_support import FULL
 from station.config import Site as DeviceSite
 from ticket import form as ticket_form
 from ticket.claims import tariffs_json
@@ -238,40 +239,6 @@ def test_no_command_prints_a_secret(folder, capsys):
         answer = run(capsys, *command)
         secrets += [json.loads((folder / f"{name}.jwk").read_text())["d"] for name in ("root", "issuer", "driver")]
         assert not [secret for secret in secrets if secret in answer.out + answer.err]
-
-
-FULL = {
-    "id": "DE-XYZ-CT-1",
-    "providerId": "DE-XYZ",
-    "created": "2026-11-22T10:00:00Z",
-    "notBefore": "2026-11-22T11:00:00Z",
-    "notAfter": "2026-11-22T13:00:00Z",
-    "multiUsage": "OnlyAtTheSameEVSE",
-    "validationMethod": "ShouldBeValidated",
-    "driverPublicKey": {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
-    "validOperators": ["DE*ABC"],
-    "validChargingPools": ["DE*ABC*P1"],
-    "validChargingStations": ["DE*ABC*S1"],
-    "validEVSEIds": ["DE*ABC*E1*1"],
-    "invalidChargingPools": ["DE*ABC*P2"],
-    "invalidChargingStations": ["DE*ABC*S2"],
-    "invalidEVSEIds": ["DE*ABC*E2"],
-    "evseKind": "DC",
-    "maxEnergy": 50000,
-    "maxPower": 22000,
-    "maxCurrent": 32,
-    "maxDuration": 240,
-    "maxPrice": {"amount": "20.00", "currency": "EUR"},
-    "daysOfWeek": ["Monday", "Sunday"],
-    "smartChargingMode": "Bidirectional",
-    "meterValueSignatures": "Mandatory",
-    "e2eCommunicationSecurity": "EphemeralKeyAgreement",
-    "tariffs": ["T1", "T2"],
-    "providerName": [{"language": "en", "text": "Example"}],
-    "providerURL": "https://example.org/",
-    "description": [{"language": "de", "text": "Beispiel"}],
-    "customData": {"a": [1, None, {"b": True}]},
-}
 
 
 def test_both_forms_of_a_ticket_with_every_claim_say_the_same(capsys, tmp_path):

@@ -1,6 +1,5 @@
 """The wallet in Chromium against the firmware on the virtual board: real pages, real ATT, real verdicts."""
 
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -12,7 +11,6 @@ from host_tests.peers.wallet_page import WalletPage, chromium, needs_chromium
 from tools.site.keys import load_key
 from tools.tickets.mint import defaults, mint
 from tools.units import epoch_ms
-from tools.virtual.image import mounted
 from tools.virtual.radio import Air, Radio
 from tools.virtual.web_radio import WebRadio
 from tools.wallet_server import Server
@@ -26,13 +24,7 @@ class RadioBench(Bench):
 
     def __init__(self, provisioned, image, **ble):  # noqa: F811
         super().__init__(provisioned, image, heap="160wK")
-        with mounted(image) as fs:
-            with fs.open("/site.json", "rb") as file:
-                site = json.loads(file.read())
-            site["nfc"]["poll_ms"] = 1000  # what looks less often is simulated sooner
-            site.update(ble={"presence": "none", **ble}, encrypt=True)
-            with fs.open("/site.json", "wb") as file:
-                file.write(json.dumps(site).encode())
+        self.configure(nfc={"poll_ms": 1000}, ble={"presence": "none", **ble}, encrypt=True)
         self.air = Air(self.world)
         self.radio = Radio(self.board, self.air)
         self.web = WebRadio(self.air)

@@ -2,7 +2,8 @@
 drives a coroutine of the driver to its end by hand, the same on all three interpreters.
 """
 
-from nfc.errors import CardError, CardGone
+from nfc.errors import CardError, CardGone, NoTicket
+from nfc.ndef import MAX_MESSAGE
 
 ACK = b"\x00\x00\xff\x00\xff\x00"
 NACK = b"\x00\x00\xff\xff\x00\x00"
@@ -245,3 +246,26 @@ class Link:
 
     async def again(self):
         self.anew += 1
+
+
+def ticket(size):
+    """Bytes of which no two stretches are the same."""
+    return bytes((i * 37 + (i >> 8)) & 255 for i in range(size))
+
+
+def reader_of(module):
+    """For the tests of a kind of tag (read, problem, cause): what it holds, why it is not read, has no ticket."""
+
+    def read(tag, link=None):
+        form, ticket = run(module.read(link or Link(tag), bytearray(MAX_MESSAGE)))
+        return form, bytes(ticket)
+
+    def problem(tag, link=None):
+        return raised(read, tag, link)
+
+    def cause(tag):
+        error = problem(tag)
+        assert isinstance(error, NoTicket), error
+        return error.cause
+
+    return read, problem, cause

@@ -41,3 +41,24 @@ async def collect():
 def count(quick, soak):
     """How many examples to run: `quick` in `make test`, `soak` in `make soak`."""
     return soak if SOAK else quick
+
+
+def read(path):
+    """A file's bytes."""
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def write(path, data):
+    """Makes these bytes a file's content."""
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def fails(kind, function, *arguments):
+    """Whether a call raises an exception of that kind. Others come through."""
+    try:
+        function(*arguments)
+    except kind:
+        return True
+    return False

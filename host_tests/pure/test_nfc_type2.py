@@ -1,33 +1,15 @@
 """Type 2 tags: the capability container, the walk over TLVs, and reading no more than needed."""
 
-from nfc_fakes import CWT, JWS, Link, Tag2, raised, record, run, tlv
+from nfc_fakes import CWT, JWS, Link, Tag2, raised, reader_of, record, ticket, tlv
 
 import nfc.type2 as type2
 from nfc.errors import NO_NDEF, NOT_A_TICKET, UNSUPPORTED_CARD, CardError, CardGone, NoTicket
-from nfc.ndef import MAX_MESSAGE
 
 LOCK = b"\x01\x03\xa0\x0c\x34"  # as NTAG213 has it from the factory
 END = b"\xfe"
 
 
-def read(tag, link=None):
-    message = bytearray(MAX_MESSAGE)
-    form, ticket = run(type2.read(link or Link(tag), message))
-    return form, bytes(ticket)
-
-
-def problem(tag, link=None):
-    return raised(read, tag, link)
-
-
-def cause(tag):
-    error = problem(tag)
-    assert isinstance(error, NoTicket), error
-    return error.cause
-
-
-def ticket(size):
-    return bytes((i * 37 + (i >> 8)) & 255 for i in range(size))
+read, problem, cause = reader_of(type2)
 
 
 def test_tickets_of_all_sizes_around_the_block_edges():

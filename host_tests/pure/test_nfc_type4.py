@@ -1,29 +1,11 @@
 """Type 4 tags: applications, the capability container, and reading in pieces."""
 
-from nfc_fakes import CWT, JWS, LINK, Link, Tag4, raised, record, run
+from nfc_fakes import CWT, JWS, LINK, Link, Tag4, raised, reader_of, record, ticket
 
 import nfc.type4 as type4
 from nfc.errors import NO_NDEF, NOT_A_TICKET, TOO_LARGE, UNSUPPORTED_CARD, CardError, CardGone, NoTicket
-from nfc.ndef import MAX_MESSAGE
 
-
-def read(tag, link=None):
-    form, ticket = run(type4.read(link or Link(tag), bytearray(MAX_MESSAGE)))
-    return form, bytes(ticket)
-
-
-def problem(tag, link=None):
-    return raised(read, tag, link)
-
-
-def cause(tag):
-    error = problem(tag)
-    assert isinstance(error, NoTicket), error
-    return error.cause
-
-
-def ticket(size):
-    return bytes((i * 37 + (i >> 8)) & 255 for i in range(size))
+read, problem, cause = reader_of(type4)
 
 
 def reads(tag):

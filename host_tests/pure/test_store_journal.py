@@ -8,6 +8,7 @@ import support
 from store import journal, log
 from store.files import Fault, Full
 from store.journal import END, GRANT, KEPT, NOTE, REFUSAL, REFUSED, VOID, Journal
+from support import fails, read, write
 
 KEY = bytes(range(32))
 
@@ -26,26 +27,8 @@ def exported(book, *arguments):
     return b"".join(book.export(*arguments))
 
 
-def fails(kind, function, *arguments):
-    try:
-        function(*arguments)
-    except kind:
-        return True
-    return False
-
-
 def segments(folder, stream="kept"):
     return [folder + "/" + stream + "/" + name for name in sorted(os.listdir(folder + "/" + stream)) if len(name) == 8]
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def write(path, data):
-    with open(path, "wb") as file:
-        file.write(data)
 
 
 def body(number):

@@ -6,6 +6,7 @@ import os
 import support
 from store import ledger
 from store.files import Fault, Full
+from support import fails, read, write
 
 SOON, LATER = 1_800_000_000, 1_900_000_000
 
@@ -37,24 +38,6 @@ def new(limit=10_000):
 
 def bucket_path(folder, k):
     return "%s/%02d" % (folder, k[0] % 64)
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def write(path, data):
-    with open(path, "wb") as file:
-        file.write(data)
-
-
-def refused(kind, function, *arguments):
-    try:
-        function(*arguments)
-    except kind:
-        return True
-    return False
 
 
 def test_a_use_is_remembered_with_its_end_and_evse_also_after_a_restart():
@@ -106,8 +89,8 @@ def test_a_full_ledger_refuses_and_forgets_nothing():
     folder, book = new(limit=5)
     for number in range(5):
         book.add(key(number), SOON, evse(1))
-    assert refused(Full, book.add, key(9), SOON, evse(1))
-    assert refused(Full, book.add, key(9), SOON, evse(1), SOON - 1)
+    assert fails(Full, book.add, key(9), SOON, evse(1))
+    assert fails(Full, book.add, key(9), SOON, evse(1), SOON - 1)
     assert book.add(key(3), SOON, evse(1)) is False
     for number in range(5):
         assert ledger.Ledger(folder, 5).find(key(number)) == (SOON, evse(1))
@@ -119,7 +102,7 @@ def test_ended_entries_are_reclaimed_only_with_a_set_clock():
     folder, book = new(limit=5)
     for number in range(5):
         book.add(key(number), SOON + number, evse(1))
-    assert refused(Full, book.add, key(9), LATER, evse(1))
+    assert fails(Full, book.add, key(9), LATER, evse(1))
     assert book.add(key(9), LATER, evse(1), SOON + 1) is True
     again = ledger.Ledger(folder, 5)
     assert again.live == 4
@@ -169,8 +152,8 @@ def test_a_corrupt_record_is_reported_its_bucket_fails_closed_and_neighbours_are
         again = ledger.Ledger(folder)
         assert len(again.damage) == 1 and path in again.damage[0]
         for k in keys:
-            assert refused(Fault, again.find, k)
-            assert refused(Fault, again.add, k, SOON, evse(1))
+            assert fails(Fault, again.find, k)
+            assert fails(Fault, again.add, k, SOON, evse(1))
         assert again.find(other) == (SOON, evse(2))
         assert again.live == 4
     given_up = again.repair()
@@ -186,20 +169,20 @@ def test_damage_after_the_start_is_noticed_by_the_look_up():
     broken = bytearray(read(path))
     broken[30] ^= 1
     write(path, broken)
-    assert refused(Fault, book.find, key(1))
+    assert fails(Fault, book.find, key(1))
     assert len(book.damage) == 1
 
 
 def test_a_missing_ledger_or_bucket_is_damage_not_a_new_one():
     missing = ledger.Ledger(support.folder() + "/nothing")
     assert "ledger: missing" in missing.damage
-    assert refused(Fault, missing.find, key(1)) and refused(Fault, missing.add, key(1), SOON, evse(1))
+    assert fails(Fault, missing.find, key(1)) and fails(Fault, missing.add, key(1), SOON, evse(1))
     folder, book = new()
     book.add(key(1), SOON, evse(1))
     path = bucket_path(folder, key(1))
     os.remove(path)
     again = ledger.Ledger(folder)
-    assert len(again.damage) == 1 and refused(Fault, again.find, key(1))
+    assert len(again.damage) == 1 and fails(Fault, again.find, key(1))
     ledger.make(folder)
     assert ledger.Ledger(folder).damage == again.damage
     again.repair()
@@ -237,7 +220,7 @@ def test_a_half_made_new_generation_is_thrown_away():
     path = bucket_path(folder, key(1))
     write(path + ".new", b"half")
     assert ledger.Ledger(folder).find(key(1)) == (SOON, evse(1))
-    assert refused(OSError, os.stat, path + ".new")
+    assert fails(OSError, os.stat, path + ".new")
 
 
 def test_a_failing_flash_is_a_fault():
@@ -245,9 +228,9 @@ def test_a_failing_flash_is_a_fault():
     path = bucket_path(folder, key(1))
     os.remove(path)
     os.mkdir(path)
-    assert refused(Fault, book.find, key(1))
-    assert refused(Fault, book.add, key(1), SOON, evse(1))
-    assert refused(Fault, book.find, key(1)[:5])
+    assert fails(Fault, book.find, key(1))
+    assert fails(Fault, book.add, key(1), SOON, evse(1))
+    assert fails(Fault, book.find, key(1)[:5])
 
 
 def test_hundreds_in_one_bucket_stay_apart():

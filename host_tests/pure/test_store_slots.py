@@ -7,26 +7,9 @@ from store.boots import count_boot, set_boot
 from store.files import Fault, Full
 from store.floor import STEP_S, Floor
 from store.slots import VALUE_MAX, Slots
+from support import fails, read, write
 
 NOW = 1_800_000_000
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def write(path, data):
-    with open(path, "wb") as file:
-        file.write(data)
-
-
-def fails(kind, function, *arguments):
-    try:
-        function(*arguments)
-    except kind:
-        return True
-    return False
 
 
 def test_a_value_is_read_back_also_after_a_restart():
