@@ -30,7 +30,7 @@ _KEPT_FREE = const(96)  # for what is no frame: to lose a frame costs one phone,
 _ROOM = const(6000)
 _LOOK_MS = const(10)
 _IDLE_MS = const(40)
-_CROWD_MS = const(5000)  # for an exchange while others wait for a place
+_CROWD_MS = const(5000)  # for an exchange while others wait for a place, or have lately found no room
 _SEND_MS = const(4000)  # for a message
 _ADVERTISE_US = const(100_000)
 _LEAST_MTU = const(23)
@@ -106,6 +106,7 @@ class Link:
         except BadFrame as bad:
             self.bad = self.bad or bad
         except (NoRoom, MemoryError):
+            self._radio.full = self._radio.timing.after(_CROWD_MS)
             self.bad = self.bad or Gone("no room")
 
 
@@ -133,10 +134,11 @@ class Peripheral:
         self._put = self._got = 0
         self._links = {}  # by handle
         self._advertising = False
+        self.full = None  # until then who holds room has to hurry
         self.lost = 0
 
     def crowded(self):
-        return len(self._links) >= MAX_PHONES
+        return self.full is not None or len(self._links) >= MAX_PHONES
 
     async def run(self):
         """Never returns; a radio that fails is started anew."""
@@ -181,7 +183,9 @@ class Peripheral:
 
     def _advertise(self):
         """A connection ends it; while there is no place for another one it stays off."""
-        if self._advertising or self.crowded():
+        if self.full is not None and self.timing.left(self.full) <= 0:
+            self.full = None
+        if self._advertising or len(self._links) >= MAX_PHONES:
             return
         self.ble.gap_advertise(
             _ADVERTISE_US,

@@ -321,19 +321,29 @@ async def drip(phone):
         await phone._while_there(asyncio.sleep(1.5))
 
 
-@pytest.mark.parametrize("behave", [idle, babble, drip])
+async def hog(phone):
+    """Claims, with another one, all the room there is for messages, and fills it as slowly as one may."""
+    await phone.send(b"")
+    await phone.receive()
+    for frame in frames(bytes(1600 if phone.address.endswith("1") else 4352), 1, 40):
+        await phone.write(frame)
+        await phone._while_there(asyncio.sleep(0.2))
+
+
+@pytest.mark.parametrize("behave", [idle, babble, drip, hog])
 def test_flooders_on_all_connections_do_not_keep_an_honest_phone_out(fresh, behave):
     site = fresh()
-    flooders = flood(site, 4, behave)
+    flooders = flood(site, 2 if behave is hog else 4, behave)
     site.bench.world.run(1)
     since = site.bench.world.now_us
     task = site.air.start(retry(site))
     assert site.bench.world.run_until(task.done, 10)
     assert task.result() == "GRANTED"
+    assert behave is not hog or "no room" in site.said()
     site.bench.world.run(6)
     for flooder in flooders:
         flooder.cancel()
-    limit_s = 2.2 if behave is not drip else 5.5  # a drip says something every 1.5 s, to no end
+    limit_s = 5.5 if behave in (drip, hog) else 2.2  # these go on saying something, to no end
     assert max(held_s(site.radio)) <= limit_s and site.bench.world.now_us > since
 
 

@@ -110,7 +110,7 @@ class BlePhone:
             raise Lost("the reader hung up" if done else "the reader fell silent")
         try:
             return task.result()
-        except BaseBumbleError as error:
+        except (BaseBumbleError, asyncio.CancelledError) as error:  # bumble gives up what waits as the link ends
             raise Lost(str(error)) from None
 
     async def info(self) -> dict[int, Any]:
