@@ -82,19 +82,22 @@ def missing(count):
 
 
 class Indicator:
-    """green, red, buzzer: callables that take 0 or 1. One `once` or a new `background` interrupts what runs."""
+    """green, red, buzzer: callables that take 0 or 1. One `once` interrupts what runs, and so does a new `background`,
+    unless that says how something went: it is seen whole."""
 
     def __init__(self, green, red, buzzer):
         self._outputs = (green, red, buzzer)
         self._background = READY
         self._once = None
+        self._whole = False
         self._changed = asyncio.Event()
 
     def background(self, pattern):
         """Plays `pattern` again and again whenever nothing else is shown."""
         if self._background != pattern:
             self._background = pattern
-            self._changed.set()
+            if not self._whole:
+                self._changed.set()
 
     def once(self, pattern):
         """Plays `pattern` one time, at once."""
@@ -106,6 +109,7 @@ class Indicator:
         while True:
             self._changed.clear()
             pattern, self._once = self._once or self._background, None
+            self._whole = pattern not in (self._background, READING, PHONE)
             for step in pattern:
                 for output, level in zip(self._outputs, step):
                     output(level)

@@ -1,10 +1,14 @@
 """Documents that a root has signed, brought to the whole firmware by a phone or a card: the bearer needs no trust."""
 
+import itertools
 import json
 
 import pytest
 
+from host_tests.board.ble_site import Site as Radioed
 from host_tests.board.conftest import Bench
+from host_tests.board.life import read_stores
+from tools.fleet import journal_file
 from tools.readers.signed_time import signed_by
 from tools.site.directory import Site
 from tools.site.keys import load_key, new_key
@@ -105,3 +109,51 @@ def test_a_phone_brings_the_time_over_the_readers_nonce_and_any_other_time_is_a_
     assert brought(station, clockmaker.ticket) == "STALE_NONCE", "what was recorded is worth nothing"
     assert station.tap(station.card(clockmaker.ticket)).reason == "STALE_NONCE"
     assert station.tap_ticket().reason == "GRANTED"
+
+
+def lit(bench, since_us):
+    """The colours of the blinks, in their order, that are as long as those for documents; reading is green, too."""
+    blinks = []
+    for colour, shortest_us in (("green", 390_000), ("red", 190_000)):
+        pin = bench.pins[f"LED_{colour.upper()}"]
+        changes = [(at, level) for at, changed, level in bench.board.pins.trace if changed == pin and at >= since_us]
+        blinks += [
+            (begun, colour)
+            for (begun, on), (ended, _) in itertools.pairwise(changes)
+            if on and ended - begun >= shortest_us
+        ]
+    return [colour for _, colour in sorted(blinks)]
+
+
+def test_over_bluetooth_what_is_brought_is_taken_or_refused_shown_and_journaled(provisioned, root, tmp_path):
+    site = Radioed(provisioned, tmp_path / "flash.img")
+    newer = bundle(provisioned, root)
+    stranger = {**new_key(), "kid": root["kid"]}
+    with site.bench as bench, site.air:
+        bench.power_on()  # its clock is not set
+        for document, word, lights in (
+            (Clockmaker(root), "SET", ["green"] * 3),
+            (Clockmaker(root, bytes(32)), "STALE_NONCE", ["red"]),
+            (newer, "ACCEPTED", ["green"] * 3),
+            (newer, "SAME", ["green"] * 3),
+            (bundle(provisioned, root, version=1, created="2026-01-01T00:00:00Z"), "OLD_VERSION", ["red"]),
+            (bundle(provisioned, stranger), "BAD_SIGNATURE", ["red"] * 2),
+        ):
+            wallet = document if isinstance(document, Wallet) else Wallet(document)
+            wallet.encrypt, since_us = True, bench.world.now_us
+            assert site.present(wallet) == word
+            bench.world.run(2.5)
+            assert (word, lit(bench, since_us)[-len(lights) :]) == (word, lights)  # before: that it has no time
+            assert word == "SET" or len(lit(bench, since_us)) == len(lights)
+        assert not bench.relay_closings()
+        site.plug(1)
+        bench.world.run(0.5)
+        assert site.present() == "GRANTED", "the time that was brought serves"
+        bench.power_cut()
+        export = b"".join(read_stores(bench.image, tmp_path / "stores").journal.export(nonce=b"now"))
+    said = [record for record in journal_file.records(export) if record["kind"] == "NOTE"]
+    words = [(record["what"], record["detail"]) for record in said if record["what"] in ("SIGNED_TIME", "TRUST_BUNDLE")]
+    assert words[1:] == [  # the first is what it was provisioned with
+        ("SIGNED_TIME", "SET"), ("SIGNED_TIME", "STALE_NONCE"), ("TRUST_BUNDLE", "ACCEPTED"), ("TRUST_BUNDLE", "SAME"),
+        ("TRUST_BUNDLE", "OLD_VERSION"), ("TRUST_BUNDLE", "BAD_SIGNATURE"),
+    ]  # fmt: skip
