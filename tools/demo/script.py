@@ -1,7 +1,7 @@
 """The taps of the demo: what is held to the reader, in which order, and what must come of it.
 
-There is one for each reason that a tap can reach at this station. INTERNAL_FAULT is not among them, being for what
-nobody has foreseen: the firmware then turns everything off, notes it in the journal and starts again.
+There is one for each reason that a tap can reach at this station, and one that brings a document. INTERNAL_FAULT is not
+among them, being for what nobody has foreseen: the firmware then turns everything off, notes it and starts again.
 """
 
 import base64
@@ -112,6 +112,8 @@ def script(site: Path) -> list[Tap]:
     other_day = WORDS["daysOfWeek"][(datetime.now(UTC).weekday() + 3) % 7]
     private: dict[str, Any] = {**personal, "e2eCommunicationSecurity": "EphemeralKeyAgreement"}
     minute = on_type4(mint_ticket())
+    here = Site.load(site)
+    newer = here.sign_bundle(here.next_payload(), load_key(site / "root.jwk", private=True))
     return [
         Tap("a valid ticket on a Type 4 tag", on_type4(good), "GRANTED"),
         Tap("a valid ticket on an NTAG216", on_ntag(mint_ticket()), "GRANTED"),
@@ -139,6 +141,7 @@ def script(site: Path) -> list[Tap]:
         Tap("Bluetooth, encrypted, no cable plugged", afar(mint_ticket(**private), driver), "PRESENCE_REQUIRED"),
         Tap("Bluetooth, encrypted, with proof", afar(mint_ticket(**private), driver), "GRANTED", before=plug_in),
         Tap("Bluetooth, a ticket that names nobody", afar(mint_ticket(), driver), "HOLDER_PROOF_REQUIRED"),
+        Tap("Bluetooth, a newer trust bundle", lambda: Wallet(newer, encrypt=True), "ACCEPTED"),
         Tap("a second one while a vehicle charges", on_ntag(mint_ticket()), "EVSE_BUSY", before=starts_with(minute)),
         Tap("an unknown member", on_ntag(mint_ticket(onlyOnFullMoon=True)), "UNKNOWN_CLAIM"),
         Tap("a number as text", on_ntag(mint_ticket(maxDuration="1")), "BAD_CLAIM"),
@@ -211,7 +214,7 @@ def fills_up(site: Path) -> Callable[[Station], None]:
 
 def rots(station: Station) -> None:
     """One bit of the flash falls over, in the record that the single-use ticket was used."""
-    record = b"use" + ticket_key(b"DE-XYZ", _ONCE_ID)[:17]
+    record = b"use" + ticket_key("DE-XYZ", _ONCE_ID)[:17]
     with station.board.flash.path.open("r+b") as flash:
         image = flash.read()
         at = image.find(record)
