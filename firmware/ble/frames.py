@@ -19,19 +19,14 @@ _FIRST_HEAD = const(4)
 
 
 class BadFrame(Exception):
-    """The stream of frames is broken and says nothing any more; `detail` is a short fixed text.
+    """The stream of frames is broken and says nothing any more; its argument is a short fixed text.
 
     `too_long`: it is well, but its message is longer than any may be.
     """
 
     def __init__(self, detail, too_long=False):
         super().__init__(detail)
-        self.detail = detail
         self.too_long = too_long
-
-
-class NoRoom(Exception):
-    """The phones' messages together would take too much memory: this one has to come again later."""
 
 
 class Room:
@@ -56,7 +51,8 @@ class Inbox:
         self._heard = self._timing.after(0)
 
     def take(self, frame):
-        """True when this frame ends a message, which `message` then gives. Raises BadFrame, NoRoom: nothing helps."""
+        """True when this frame ends a message, which `message` then gives. Raises BadFrame; MemoryError where all
+        phones' messages would take too much: this one has to come again later. Nothing helps then."""
         if not _HEAD <= len(frame) <= MAX_FRAME:
             raise BadFrame("size of frame")
         flags, at = frame[0], _HEAD
@@ -108,7 +104,7 @@ class Inbox:
         self.clear()
         if total <= MAX_KEPT:
             if total > self._room.free:
-                raise NoRoom
+                raise MemoryError
             self._buffer = bytearray(total)
             self._room.free -= total
             self._held = total

@@ -9,7 +9,7 @@ import gc
 
 from micropython import const
 
-from ble.frames import MAX_FRAME, SILENCE_MS, BadFrame, Inbox, NoRoom, Room, cut
+from ble.frames import MAX_FRAME, SILENCE_MS, BadFrame, Inbox, Room, cut
 
 MAX_PHONES = const(4)
 _BASE = "-8bd3-431f-9ede-7dc389a5640a"
@@ -30,7 +30,7 @@ _KEPT_FREE = const(96)  # for what is no frame: to lose a frame costs one phone,
 _ROOM = const(6000)
 _LOOK_MS = const(10)
 _IDLE_MS = const(40)
-_CROWD_MS = const(5000)  # for an exchange while others wait for a place, or have lately found no room
+_CROWD_MS = const(5000)  # for an exchange while others wait for a place, or have found no room
 _SEND_MS = const(4000)  # for a message
 _ADVERTISE_US = const(100_000)
 _LEAST_MTU = const(23)
@@ -57,18 +57,19 @@ class Link:
 
     async def receive(self):
         """The next message; None for one that is longer than a PRESENT can be. Raises BadFrame, Gone."""
+        radio = self._radio
         self.inbox.heard()
         while not (self.ready or self.bad or self.gone):
             if self.inbox.late():
                 raise Gone("silent or slow")
-            if self._radio.crowded() and -self._radio.timing.left(self._since) > _CROWD_MS:
+            if (radio.full or len(radio.links) >= MAX_PHONES) and -radio.timing.left(self._since) > _CROWD_MS:
                 raise Gone("others wait")
-            await self._radio.timing.sleep(_LOOK_MS)
+            await radio.timing.sleep(_LOOK_MS)
         if self.gone:
             raise Gone(self.gone)
         if self.bad:
             raise self.bad
-        self.ready = False
+        self.ready = radio.full = False
         return self.inbox.message()
 
     async def send(self, message):
@@ -77,7 +78,9 @@ class Link:
         deadline = timing.after(_SEND_MS)
         for frame in cut(message, self._sent, min(self.mtu - 3, MAX_FRAME)):
             self._sent += 1
-            while not self.gone:
+            while True:
+                if self.gone:
+                    raise Gone(self.gone)
                 try:
                     self._radio.ble.gatts_notify(self.handle, self._radio.outbox, frame)
                     break
@@ -85,8 +88,6 @@ class Link:
                     if timing.left(deadline) <= 0:
                         raise Gone("deaf")
                     await timing.sleep(_LOOK_MS)
-            if self.gone:
-                raise Gone(self.gone)
 
     async def left(self):
         """Waits for the phone to disconnect, for as long as it may take. What it says counts for nothing."""
@@ -105,8 +106,8 @@ class Link:
             self.ready = self.inbox.take(frame)
         except BadFrame as bad:
             self.bad = self.bad or bad
-        except (NoRoom, MemoryError):
-            self._radio.full = self._radio.timing.after(_CROWD_MS)
+        except MemoryError:
+            self._radio.full = True
             self.bad = self.bad or Gone("no room")
 
 
@@ -132,13 +133,10 @@ class Peripheral:
         self._report = report
         self._ring = bytearray(_RING)
         self._put = self._got = 0
-        self._links = {}  # by handle
+        self.links = {}  # by handle
         self._advertising = False
-        self.full = None  # until then who holds room has to hurry
+        self.full = False  # a phone has found no room since the last message
         self.lost = 0
-
-    def crowded(self):
-        return self.full is not None or len(self._links) >= MAX_PHONES
 
     async def run(self):
         """Never returns; a radio that fails is started anew."""
@@ -148,16 +146,16 @@ class Peripheral:
                 while self.ble.active():
                     self._drain()
                     self._advertise()
-                    await self.timing.sleep(_LOOK_MS if self._links else _IDLE_MS)
+                    await self.timing.sleep(_LOOK_MS if self.links else _IDLE_MS)
                 self._report("reset")
             except OSError as error:
                 self._report("radio: " + str(error))
             except MemoryError:  # phones must not be able to reset the reader; the ring may have lost its place
                 self._report("no memory")
                 gc.collect()
-            for link in self._links.values():
+            for link in self.links.values():
                 link.gone = "radio"
-            self._links = {}
+            self.links = {}
             await self.timing.sleep(1000)
 
     def _begin(self):
@@ -183,9 +181,7 @@ class Peripheral:
 
     def _advertise(self):
         """A connection ends it; while there is no place for another one it stays off."""
-        if self.full is not None and self.timing.left(self.full) <= 0:
-            self.full = None
-        if self._advertising or len(self._links) >= MAX_PHONES:
+        if self._advertising or len(self.links) >= MAX_PHONES:
             return
         self.ble.gap_advertise(
             _ADVERTISE_US,
@@ -231,18 +227,18 @@ class Peripheral:
             head = self._taken(_HEAD)
             kind, handle = head[0], head[1] | head[2] << 8
             data = self._taken(head[3] | head[4] << 8)
-            link = self._links.get(handle)
+            link = self.links.get(handle)
             if kind == _CONNECT:
                 self._advertising = False
                 if link is not None:
                     link.gone = "left"  # and was not heard to
-                link = self._links[handle] = Link(self, handle)
+                link = self.links[handle] = Link(self, handle)
                 self._start(self._served(link))
             elif link is None:
                 continue
             elif kind == _DISCONNECT:
                 link.gone = "left"
-                del self._links[handle]
+                del self.links[handle]
                 self._advertising = False
             elif kind == _WRITTEN:
                 link.hear(data)

@@ -95,7 +95,7 @@ def test_a_message_that_there_is_no_memory_for_costs_its_phone_the_connection_an
         def no_memory(frame):
             raise MemoryError
 
-        air.peripheral._links[6].inbox.take = no_memory
+        air.peripheral.links[6].inbox.take = no_memory
         air.ble.writes(6, b"\x01\x00\x10\x00!")
         await air.rounds()
         assert air.ble.cut == [6] and air.ble.starts == 1 and air.said == ["no room"]
@@ -119,7 +119,7 @@ def test_a_ring_that_there_is_no_memory_to_read_starts_the_radio_anew():
         air.peripheral._taken = no_memory
         air.ble.writes(5, b"\x03\x01\x00\x01?")
         await air.rounds()
-        assert air.ble.starts == 2 and air.said == ["no memory"] and not air.peripheral._links
+        assert air.ble.starts == 2 and air.said == ["no memory"] and not air.peripheral.links
         await is_served(air, 5)
 
     Air().run(scene)
@@ -128,7 +128,7 @@ def test_a_ring_that_there_is_no_memory_to_read_starts_the_radio_anew():
 def test_a_phone_whose_leaving_was_not_heard_gets_nothing_that_is_meant_for_the_next_one():
     async def scene(air):
         await is_served(air, 5)
-        old = air.peripheral._links[5]
+        old = air.peripheral.links[5]
         await is_served(air, 5)
         try:
             await old.send(b"secret")

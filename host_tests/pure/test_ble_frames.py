@@ -1,6 +1,6 @@
 """Frames over Bluetooth: what is put together, what is refused and why, and that nothing grows beyond its limits."""
 
-from ble.frames import MAX_KEPT, MAX_MESSAGE, BadFrame, Inbox, NoRoom, Room, cut
+from ble.frames import MAX_KEPT, MAX_MESSAGE, BadFrame, Inbox, Room, cut
 
 _START = (1 << 29) - 700  # close to where ticks wrap on 32-bit boards
 _WRAP = 1 << 30
@@ -39,8 +39,8 @@ def refused(box, frame):
     try:
         box.take(frame)
     except BadFrame as bad:
-        return bad.detail
-    except NoRoom:
+        return str(bad)
+    except MemoryError:
         return "no room"
     return "taken"
 
