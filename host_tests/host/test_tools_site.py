@@ -23,6 +23,7 @@ from tools.site.zones import offsets
 from tools.tickets import mint
 from tools.tickets.verify import Desk, choose_evse, present
 from tools.units import duration_s, epoch_ms, instant_ms, wire_time
+from tools.virtual.cards import Ntag, ndef_message
 
 NOW_S = 1_795_348_800  # 2026-11-22T12:00:00Z
 
@@ -256,6 +257,24 @@ def test_both_forms_of_a_ticket_with_every_claim_say_the_same(capsys, tmp_path):
     )
     assert read["jws"] == read["cwt"]
     assert None not in read["jws"].values()
+
+
+def test_a_bearer_ticket_with_every_claim_and_two_tariffs_fits_an_ntag215():
+    """As issued for anybody who holds it: all that it says but a driver's key, with names of usual length."""
+    claims = {name: value for name, value in FULL.items() if name != "driverPublicKey"}
+    usual = {
+        "id": "DE-XYZ-CT-019ac0de-1234-7abc-8def-0123456789ab",
+        "e2eCommunicationSecurity": "Unencrypted",
+        "tariffs": ["tariff-day", "tariff-night"],
+    }
+    ticket = mint.mint(claims | usual, new_key(), "cwt")
+    card = Ntag(215, ndef_message("application/charging-ticket+cwt", ticket))
+    assert ticket in card.memory
+    said = ticket_form.claims(ticket_form.read(ticket))
+    assert [name for name, value in said._asdict().items() if value is None] == [
+        "driver_public_key",
+        "received_tariffs",
+    ]
 
 
 def test_ids_of_tickets_rise_and_never_repeat():
