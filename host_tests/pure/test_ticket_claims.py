@@ -4,7 +4,7 @@ import json
 
 from ticket_support import FULL, KEY, MINIMAL, changed, claims_of, claims_set, cwt, jws, read, refusal
 
-from ticket import b64url, form, scope, times
+from ticket import b64url, cbor, form, scope, times
 from ticket.claims import PRIVATE, PRIVATE_CLAIM, REGISTERED, TABLE, tariffs_json
 from ticket.verdict import BAD_CLAIM, MALFORMED, UNKNOWN_CLAIM
 
@@ -112,6 +112,42 @@ def test_unknown_claims_of_a_cwt():
     assert refusal(read, cwt({1: "DE-XYZ", 9: 1, PRIVATE_CLAIM: 1})) == (UNKNOWN_CLAIM, "9")
     for private in (None, 1, [], "", True):
         assert refusal(read, cwt(changed_private(private))) == (BAD_CLAIM, "-65537"), private
+
+
+def test_a_claims_set_is_strict_cbor_whatever_its_claims():
+    """What is judged as it is read is read no less strictly."""
+    whole = cbor.dumps(claims_set(FULL))
+    for size in range(len(whole)):
+        assert refusal(read, cwt(whole[:size]))[0] == MALFORMED, size
+    every = cbor.dumps(claims_set(FULL)[PRIVATE_CLAIM])
+    assert every[:2] == b"\xb8\x18" and every in whole
+    assert refusal(read, cwt(whole.replace(every, b"\xb8\x17" + every[2:])))[0] == MALFORMED
+    assert refusal(read, cwt(whole)) == ("", "") and refusal(read, cwt(whole + b"\0"))[0] == MALFORMED
+    registered, private = claims_set(FULL), claims_set(FULL)[PRIVATE_CLAIM]
+    del registered[PRIVATE_CLAIM], private[22], private[24]
+    key = b"\x3a\0\1\0\0"
+    top, rest = cbor.dumps(registered)[1:], cbor.dumps(private)
+    count = rest[0] - 0xA0
+    first = cbor.dumps({16: private.pop(16)})
+    assert count < 23 and refusal(read, cwt(b"\xa7" + top + key + rest)) == ("", "")
+    one, tariffs = b"\x6bDE*ABC*E1*1", b"\x63T-1\x63T-2"
+    assert b"\x05\x81" + one in rest and b"\x01\x82" + tariffs in rest and b"\x0d\x18\xf0" in rest
+    for wrong in (
+        b"\xa8" + top + key + first + key + cbor.dumps(private),  # the private map in two
+        b"\xa8" + top + key + b"\xa0" + key + rest,
+        b"\xa8" + top + b"\x01\x66DE-XYZ" + key + rest,  # a member twice
+        b"\xa7" + top + key + bytes((rest[0] + 1,)) + rest[1:] + first[1:],
+        b"\xa7" + top + key + bytes((0xB8, count)) + rest[1:],  # longer heads than need be
+        b"\xa7" + top + key + bytes((rest[0] + 1,)) + rest[1:] + b"\x18\x05\xa0",
+        b"\xa7" + top + key + rest.replace(b"\x0d\x18\xf0", b"\x0d\x19\x00\xf0"),
+        b"\xa7" + top + key + rest.replace(b"\x10\x00", b"\x10\x18\x00", 1),
+        b"\xa7" + top + key + rest.replace(b"\x05\x81", b"\x05\x98\x01"),
+        b"\xa7" + top + key + rest.replace(one, b"\x78\x0b" + one[1:]),
+        b"\xa7" + top + key + rest.replace(tariffs, b"\x63T-1\x63T-\xc3"),
+        b"\xa7" + top.replace(b"\x66DE-XYZ", b"\x78\x06DE-XYZ") + key + rest,
+        b"\xa7" + top.replace(b"\x58\x20" + KEY, b"\x59\x00\x20" + KEY) + key + rest,
+    ):
+        assert refusal(read, cwt(wrong))[0] == MALFORMED, wrong
 
 
 def changed_private(private):
