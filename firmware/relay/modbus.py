@@ -12,6 +12,7 @@ from relay.grant import RENEW_MS, RelayFault
 from relay.lease import Leases
 
 _POLL_MS = const(1000)
+_LOOK = const(10)  # polls
 _STEP_MS = const(100)
 
 
@@ -23,16 +24,16 @@ def make(config, evse_ids, max_on_ms, ports):
         parity = {"none": None, "even": 0, "odd": 1}[config["parity"]]
         limits = device.get("amps")
         if not 1 <= unit <= 248 - len(evse_ids) or not 1200 <= baud <= 115200:
-            raise ValueError("relay.unit or relay.baud is wrong: provision again")
+            raise ValueError("relay.unit or relay.baud is wrong")
         if limits and not limits[0] <= amps <= limits[1]:
-            raise ValueError("relay.amps is wrong: provision again")
+            raise ValueError("relay.amps is wrong")
         line = ports.rs485(baud, parity, config["stop"])
         if line is None:
             raise ValueError("this board has no pins for its relay.kind")
         bus = rtu.Bus(line[0], line[1], baud, asyncio.sleep_ms, ports.ticks_ms, ports.ticks_diff)
         return ModbusRelay(bus, device, unit, amps, evse_ids, max_on_ms, ports.ticks_ms, ports.ticks_diff)
     except (KeyError, TypeError) as error:
-        raise ValueError("relay.%s is missing or wrong: provision again" % error) from error
+        raise ValueError("relay.%s is missing or wrong" % error) from error
 
 
 def enforced_by(device):
@@ -68,6 +69,7 @@ class ModbusRelay(Leases):
         self._device = device
         self._amps = amps
         self._polled = self._ticks_ms()
+        self._looks = 0
         each_unit = device["each"] == "unit"
         self._points = {}
         for index, evse_id in enumerate(evse_ids):
@@ -161,6 +163,16 @@ class ModbusRelay(Leases):
             point.fault = str(error)
         return point.off
 
+    async def _look(self, point):
+        """Asks a device that is off whether it is, and whether it has its fail-safe: it may have restarted."""
+        try:
+            for what in ("off", "start"):
+                for step in self._device[what]:
+                    if not await self._holds(step, point, step["value"]):
+                        point.off = False
+        except rtu.RtuError:
+            point.off = False
+
     async def run(self):
         """Serves the line for ever."""
         while True:
@@ -168,16 +180,21 @@ class ModbusRelay(Leases):
             await self._bus.sleep(_STEP_MS)
 
     async def round(self):
-        """Switches off what must be off; every second renews, reads back and meters what runs."""
+        """Switches off what must be off, and looks every ten seconds whether it is; every second renews, reads back and
+        meters what runs."""
         due = self._age(self._polled) >= _POLL_MS
         if due:
             self._polled = self._ticks_ms()
+            self._looks += 1
+        look = due and not self._looks % _LOOK
         for evse_id, point in self._points.items():
             session = self._sessions.get(evse_id)
             if point.starting:
                 continue
             if session is None:
-                if not point.off:
+                if look:
+                    await self._look(point)
+                if not point.off and evse_id not in self._sessions:  # a grant may have come meanwhile
                     await self._try_off(point)
             elif due:
                 await self._keep(evse_id, point, session)

@@ -38,7 +38,7 @@ _CAUSES = (
     "PRICE",
 )
 _SMART = (None, "NotAllowed", "Smart", "Bidirectional")
-_REFUSALS = ("no answer", "busy", "limit", "no vehicle", "fault", "not wanted")
+_REFUSALS = ("no answer", "busy", "limit", "no vehicle", "fault", "not wanted", "refused")
 _UNKNOWN = 0xFFFFFFFF
 
 
@@ -120,11 +120,11 @@ class Osdp(Leases):
             answer = await self._ask(_GRANT, self._grant_body(grant))
         finally:
             self._asking.discard(evse_id)
-        if answer is None or answer[0] != grant.session or answer[1] or not self._greeted:
+        said = answer is not None and answer[0] == grant.session
+        if not said or answer[1] or not self._greeted:
             # it may come to the controller yet: only RENEW energises, and this end comes after it
             self._send(_END, struct.pack("<IB", grant.session, _CAUSES.index("RELAY_FAULT")))
-            why = answer[1] if answer and answer[0] == grant.session else 0
-            raise RelayFault(_REFUSALS[why] if why < len(_REFUSALS) else "refused")
+            raise RelayFault(_REFUSALS[min(answer[1], 6) if said else 0])
         session = self._begin(grant)
         answer = await self._ask(_RENEW, self._renewal(session))
         said = answer is not None and answer[0] == grant.session
@@ -287,9 +287,9 @@ class Osdp(Leases):
             taken, now_s = self._services.set_time(values[0])
             self._send(_TIME_ANSWER, struct.pack("<BI", 0 if taken else 1, now_s), number)
         elif id == 0x89:
-            for evse_id, session in list(self._sessions.items()):
-                if session.grant.session == values[0]:
-                    self.stop(evse_id, "STOPPED_BY_CONTROLLER")
+            session = self._running(values[0])
+            if session:
+                self.stop(session.grant.evse_id, "STOPPED_BY_CONTROLLER")
         elif id == 0x8B:
             self.link.export(number, self._services.journal_export(*values))
         elif id == 0x8C:
@@ -310,6 +310,12 @@ class Osdp(Leases):
         for grant, _ in self._resuming.values():
             self._send(_RESUME, struct.pack("<IB", grant.session, self._evse_ids.index(grant.evse_id)))
 
+    def _running(self, key):
+        for session in self._sessions.values():
+            if session.grant.session == key:
+                return session
+        return None
+
     def _vehicle(self, evse, state):
         if evse >= len(self._evse_ids):
             raise Rejected(BAD)
@@ -327,17 +333,17 @@ class Osdp(Leases):
             session.duration_ms -= seconds * 1000
             self._output(grant.evse_id, 1)
             self.renew_all()
-        for session in list(self._sessions.values()):
-            grant = session.grant
-            if grant.session == key:
-                if result:
-                    self._finish(grant, "STOPPED_BY_CONTROLLER", seconds, _known(energy_wh))
-                    continue
-                session.energy_wh = _known(energy_wh)
-                self._vehicle(self._evse_ids.index(grant.evse_id), vehicle)
-                sent = self._renewals.get(key)
-                if sent and sent[0] == number:
-                    session.renewed = sent[1]
+        session = self._running(key)
+        if session is None:
+            return
+        if result:
+            self._finish(session.grant, "STOPPED_BY_CONTROLLER", seconds, _known(energy_wh))
+            return
+        session.energy_wh = _known(energy_wh)
+        self._vehicle(self._evse_ids.index(session.grant.evse_id), vehicle)
+        sent = self._renewals.get(key)
+        if sent and sent[0] == number:
+            session.renewed = sent[1]
 
     def _end_answer(self, number, key, seconds, energy_wh):
         if key in self._ending:
@@ -352,12 +358,12 @@ class Osdp(Leases):
             raise Rejected(BAD)
         if key in self._acks or key in self._journaled:
             return
-        grants = [session.grant for session in self._sessions.values() if session.grant.session == key]
         cause = _CAUSES[cause]
-        if key in self._resuming:
-            grants = [self._resuming[key][0]]
-        elif key in self._ending:  # both ended it: whoever was first here has named the cause
-            grants, cause = [self._ending[key].grant], self._ending[key].cause
-        if grants:
-            self._finish(grants[0], cause, seconds, _known(energy_wh))
+        held = self._running(key)
+        if key in self._ending:  # both ended it: whoever was first here has named the cause
+            held = self._ending[key]
+            cause = held.cause
+        grant = self._resuming[key][0] if key in self._resuming else held and held.grant
+        if grant:
+            self._finish(grant, cause, seconds, _known(energy_wh))
         self._acks.append(key)

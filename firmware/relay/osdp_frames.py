@@ -39,13 +39,12 @@ def _good(packet):
 
 
 class Parser:
-    """Takes bytes as they come. `damaged` counts what looked like a packet to this address and was none."""
+    """Takes bytes as they come, and passes over what is no whole packet to this address."""
 
     def __init__(self, address):
         self._address = address
         self._held = b""
         self._skip = 0  # bytes of a packet to others that are still to come
-        self.damaged = 0
 
     def feed(self, data):
         """Bytes of the line, at most a few hundred at once -> the whole packets to this address that they complete."""
@@ -72,7 +71,6 @@ class Parser:
                 found.append(held[at : at + length])
                 at += length
             else:  # a real one may have begun in it
-                self.damaged += 1
                 at += 1
         self._held = held[at:]
         return found

@@ -1,6 +1,6 @@
 """The peripheral device of OSDP: one packet in, one packet out. What is allowed when is in OSDP.md, section 1."""
 
-from relay.osdp_frames import CRC, LONGEST, SECURED, sealed
+from relay.osdp_frames import CRC, SECURED, sealed
 
 VENDOR = b"\x42\x43\x54"
 _MODEL = 1
@@ -41,7 +41,6 @@ class Pd:
         # of clear packets and of those in the channel: sequence number that is due, last packet, the answer to it
         self._clear = [0, b"", b""]
         self._secure = [0, b"", b""]
-        self.refused = 0  # packets that were not obeyed
 
     def answer(self, packet):
         """A whole packet to this address, its CRC or checksum good -> (the reply, whether it came in the channel)."""
@@ -73,7 +72,6 @@ class Pd:
         return sealed(head + block + bytes((id,)) + data)
 
     def _refuse(self, sequence, why):
-        self.refused += 1
         return self._plain(sequence, _NAK, why)
 
     def _handshake(self, packet, sequence):
@@ -102,9 +100,8 @@ class Pd:
 
     def _capabilities(self):
         count = len(self._device.inputs())
-        # inputs, outputs, CRC, AES-128, longest packet, OSDP v2
-        rows = ((1, 1, count), (2, 1, count), (8, 1, 0), (9, 1, 0), (10, LONGEST & 0xFF, LONGEST >> 8), (16, 2, 0))
-        return b"".join([bytes(row) for row in rows])
+        # inputs, outputs; CRC, AES-128, longest packet (256 bytes), OSDP v2
+        return bytes((1, 1, count, 2, 1, count)) + b"\x08\1\0\x09\1\0\x0a\0\1\x10\2\0"
 
     def _obey(self, id, data):
         """A command that came in the channel -> id and data of the reply."""
@@ -134,7 +131,6 @@ class Pd:
             return 0x54, bytes((self._address,)) + self._baud.to_bytes(4, "little")
         if id in _ACKNOWLEDGED:
             return _ACK, b""
-        self.refused += 1
         return _NAK, _NAK_UNKNOWN
 
     def _waiting(self):

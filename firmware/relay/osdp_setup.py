@@ -17,9 +17,9 @@ def read_key(path):
         with open(path, "rb") as file:
             key = file.read(KEY_BYTES + 1)
     except OSError:
-        raise ValueError("no " + path + ": provision this board")
+        raise ValueError("no " + path)
     if len(key) != KEY_BYTES or same(key, DEFAULT_KEY) or key == bytes(KEY_BYTES):
-        raise ValueError(path + " is no proper key: provision again")
+        raise ValueError(path + " is no proper key")
     return key
 
 
@@ -27,7 +27,7 @@ def link(config, ports, services, relay, key_file=KEY_FILE):
     """The Link of a relay. ValueError as in `osdp.make`."""
     address, baud = config.get("address"), config.get("baud", 9600)
     if type(address) is not int or not 0 <= address <= 126 or baud not in _BAUDS:
-        raise ValueError("relay.address or relay.baud is missing or wrong: provision again")
+        raise ValueError("relay.address or relay.baud is missing or wrong")
     key = read_key(key_file)
     line = ports.rs485(baud)
     if line is None:

@@ -22,7 +22,7 @@ def make(site, ports, alive, services):
 
         return osdp.make(site.relay, evse_ids, max_on_ms, ports, services())
     except ValueError as error:
-        raise NotReady("config", 1, str(error)) from error
+        raise NotReady("config", 1, str(error) + ": provision again") from error
 
 
 def _gpio(config, evse_ids, max_on_ms, ports, alive):
@@ -30,7 +30,7 @@ def _gpio(config, evse_ids, max_on_ms, ports, alive):
     by itself, "controller" where one closes it when the vehicle asks."""
     heartbeat, feedback = config.get("heartbeat", False), config.get("feedback")
     if heartbeat not in (True, False) or feedback not in (None, "contactor", "controller"):
-        raise ValueError("relay.heartbeat or relay.feedback is wrong: provision again")
+        raise ValueError("relay.heartbeat or relay.feedback is wrong")
     outputs = ports.use_relays(len(evse_ids))
     if len(outputs) < len(evse_ids):
         raise ValueError("more EVSEs than this board has relay outputs")

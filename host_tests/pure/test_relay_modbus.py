@@ -237,6 +237,42 @@ def test_a_device_that_was_switched_off_by_others_ends_the_session():
     assert desk.wait() == [("RELAY_FAULT", None)]
 
 
+def test_a_device_that_others_switch_on_is_switched_off_and_one_that_restarted_is_set_up_again():
+    desk = Desk(BOARD)
+    desk.line.coils[0] = 1
+    assert desk.wait(12) == [] and not desk.line.on and desk.relay.accepts("E1", {})
+    desk = Desk(WALLBOX)
+    desk.line.words.clear()
+    assert desk.wait(12) == [] and desk.line.words[257] == 60000 and desk.relay.accepts("E1", {})
+
+
+def test_a_device_that_is_lost_while_nothing_runs_is_a_fault_until_it_is_heard_again():
+    desk = Desk(BOARD)
+    desk.line.alter = lambda number, answer: None
+    desk.wait(12)
+    assert desk.relay.fault == "NO_ANSWER" and not desk.relay.accepts("E1", {})
+    desk.line.alter = clean
+    desk.wait(12)
+    assert desk.relay.fault == "" and desk.relay.accepts("E1", {})
+
+
+def test_a_grant_that_comes_while_an_idle_device_is_looked_at_runs():
+    desk = Desk(BOARD)
+    asked = desk.relay._bus.ask
+
+    async def ask(*question):
+        desk.relay._bus.ask = asked
+        answer = await asked(*question)
+        assert desk.deliver() is None
+        return answer if not desk.line.on else b"\x01"
+
+    desk.line.ticks += 1000
+    desk.relay._looks = 9
+    desk.relay._bus.ask = ask
+    run(desk.relay.round())
+    assert desk.line.on and desk.relay.busy("E1")
+
+
 def test_the_timed_on_is_renewed_and_a_lost_device_ends_the_lease():
     desk = Desk(BOARD)
     desk.deliver()
