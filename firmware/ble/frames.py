@@ -53,9 +53,10 @@ class Inbox:
     def take(self, frame):
         """True when this frame ends a message, which `message` then gives. Raises BadFrame; MemoryError where all
         phones' messages would take too much: this one has to come again later. Nothing helps then."""
-        if not _HEAD <= len(frame) <= MAX_FRAME:
-            raise BadFrame("size of frame")
-        flags, at = frame[0], _HEAD
+        flags = frame[0] if frame else 0
+        at = _FIRST_HEAD if flags & _FIRST else _HEAD
+        if not at <= len(frame) <= MAX_FRAME:
+            raise BadFrame("size")
         if flags > (_FIRST | _LAST):
             raise BadFrame("flags")
         if frame[1] != self._seq:
@@ -63,9 +64,6 @@ class Inbox:
         if (self._total is None) != bool(flags & _FIRST):
             raise BadFrame("first")
         if flags & _FIRST:
-            at = _FIRST_HEAD
-            if len(frame) < at:
-                raise BadFrame("size of frame")
             self._begin(frame[2] << 8 | frame[3])
         self._seq = (self._seq + 1) & 0xFF
         have = self._have + len(frame) - at
@@ -94,9 +92,8 @@ class Inbox:
         """Whether the phone has been silent, or its message under way, for too long."""
         if -self._timing.left(self._heard) > SILENCE_MS:
             return True
-        return self._total is not None and -self._timing.left(self._begun) > min(
-            MESSAGE_MS, SILENCE_MS + self._have * 1000 // _SLOWEST
-        )
+        limit_ms = min(MESSAGE_MS, SILENCE_MS + self._have * 1000 // _SLOWEST)
+        return self._total is not None and -self._timing.left(self._begun) > limit_ms
 
     def _begin(self, total):
         if total > MAX_MESSAGE:

@@ -61,7 +61,7 @@ class Link:
         self.inbox.heard()
         while not (self.ready or self.bad or self.gone):
             if self.inbox.late():
-                raise Gone("silent or slow")
+                raise Gone("slow")
             if (radio.full or len(radio.links) >= MAX_PHONES) and -radio.timing.left(self._since) > _CROWD_MS:
                 raise Gone("others wait")
             await radio.timing.sleep(_LOOK_MS)
@@ -100,15 +100,17 @@ class Link:
 
     def hear(self, frame):
         """A frame came in."""
+        if self.bad:
+            return
         try:
             if self.ready:
                 raise BadFrame("not due")  # the last message has not been answered
             self.ready = self.inbox.take(frame)
         except BadFrame as bad:
-            self.bad = self.bad or bad
+            self.bad = bad
         except MemoryError:
             self._radio.full = True
-            self.bad = self.bad or Gone("no room")
+            self.bad = Gone("no room")
 
 
 class Peripheral:
@@ -199,9 +201,8 @@ class Peripheral:
         elif event == _MTU:
             told = bytes((data[1] & 0xFF, data[1] >> 8))
         elif event not in (_CONNECT, _DISCONNECT, _READ_REQUEST):
-            return 0
+            return
         self._keep(event, data[0], told, spare)
-        return 0
 
     def _keep(self, kind, handle, data, spare):
         put, size = self._put, len(data)

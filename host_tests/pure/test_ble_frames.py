@@ -88,11 +88,11 @@ def test_a_frame_that_is_lost_doubled_swapped_or_of_another_message_is_refused()
 
 def test_odd_frames_are_refused():
     for frame, why in (
-        (b"", "size of frame"),
-        (b"\x03", "size of frame"),
-        (b"\x03\x00", "size of frame"),
-        (b"\x03\x00\x00", "size of frame"),
-        (b"\x03\x00\x00\x00" + bytes(509), "size of frame"),
+        (b"", "size"),
+        (b"\x03", "size"),
+        (b"\x03\x00", "size"),
+        (b"\x03\x00\x00", "size"),
+        (b"\x03\x00\x00\x00" + bytes(509), "size"),
         (b"\x07\x00\x00\x00", "flags"),
         (b"\x80\x00\x00\x00", "flags"),
         (b"\x03\x00\x00\x01", "length"),

@@ -65,7 +65,7 @@ class Granted:
 
     session, evse_id, key, limits, holder = 1, "E1", bytes(32), {"maxDuration": 1}, "passive"
     id, provider_id = "T", "DE-XYZ"
-    tariffs = smart_charging_mode = running = None
+    tariffs = received_tariffs = smart_charging_mode = running = None
 
     @property
     def claims(self):
