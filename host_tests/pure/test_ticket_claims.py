@@ -29,6 +29,13 @@ def good(name, *values):
         assert why(changed(BASE, **{name: value})) == ("", ""), (name, value)
 
 
+def with_private(key, value):
+    """The claims set of a full ticket with this at one of its private claims."""
+    made = claims_set(FULL)
+    made[PRIVATE_CLAIM][key] = value
+    return made
+
+
 def test_a_full_ticket_is_read_from_both_forms():
     for ticket in (jws(FULL), cwt(claims_set(FULL))):
         claims = read(ticket)
@@ -106,9 +113,8 @@ def test_unknown_claims_of_a_cwt():
         changed_set[8] = key
         assert refusal(read, cwt(changed_set)) == (UNKNOWN_CLAIM, "driverPublicKey"), key
     for key in (20, 22):
-        changed_set = claims_set(FULL)
-        changed_set[PRIVATE_CLAIM][key] = [{"language": "en", "text": "x", "format": "HTML"}]
-        assert refusal(read, cwt(changed_set)) == (UNKNOWN_CLAIM, "providerName" if key == 20 else "description")
+        texts = with_private(key, [{"language": "en", "text": "x", "format": "HTML"}])
+        assert refusal(read, cwt(texts)) == (UNKNOWN_CLAIM, "providerName" if key == 20 else "description")
     assert refusal(read, cwt({1: "DE-XYZ", 9: 1, PRIVATE_CLAIM: 1})) == (UNKNOWN_CLAIM, "9")
     for private in (None, 1, [], "", True):
         assert refusal(read, cwt(changed_private(private))) == (BAD_CLAIM, "-65537"), private
@@ -287,13 +293,9 @@ def test_words():
             good(name, *words)
             bad(name, words[0].lower() if words[0] != words[0].lower() else "X", words[0] + " ", "", 0, [words[0]])
             for index in range(len(words)):
-                changed_set = claims_set(FULL)
-                changed_set[PRIVATE_CLAIM][key] = index
-                assert refusal(read, cwt(changed_set)) == ("", ""), (name, index)
+                assert refusal(read, cwt(with_private(key, index))) == ("", ""), (name, index)
             for index in (-1, len(words), words[0], 1 << 32):
-                changed_set = claims_set(FULL)
-                changed_set[PRIVATE_CLAIM][key] = index
-                assert refusal(read, cwt(changed_set)) == (BAD_CLAIM, name), (name, index)
+                assert refusal(read, cwt(with_private(key, index))) == (BAD_CLAIM, name), (name, index)
     good("daysOfWeek", ["Sunday"], ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"])
     bad("daysOfWeek", [], ["monday"], ["Monday", "Mon"], [0], "Monday", ["Monday", None])
 
@@ -306,16 +308,12 @@ def test_limits():
         good("maxPrice", {"amount": amount, "currency": "EUR"})
     for amount in ("", "-1", "+1", "1.", ".5", "1,5", "1e3", "01", "00", "1 ", "٣", "1.2.3", "9" * 21, 1, None, "."):
         bad("maxPrice", {"amount": amount, "currency": "EUR"})
-        changed_set = claims_set(FULL)
-        changed_set[PRIVATE_CLAIM][14] = [amount, "EUR"]
-        assert refusal(read, cwt(changed_set)) == (BAD_CLAIM, "maxPrice"), amount
+        assert refusal(read, cwt(with_private(14, [amount, "EUR"]))) == (BAD_CLAIM, "maxPrice"), amount
     for currency in ("", "EU", "EURO", "eur", "EU1", "€€€", None, 978):
         bad("maxPrice", {"amount": "1", "currency": currency})
     bad("maxPrice", {"amount": "1"}, {"currency": "EUR"}, {}, ["1", "EUR"], "1 EUR")
     for price in ([], ["1"], ["1", "EUR", 1], {"amount": "1", "currency": "EUR"}):
-        changed_set = claims_set(FULL)
-        changed_set[PRIVATE_CLAIM][14] = price
-        assert refusal(read, cwt(changed_set))[0] == BAD_CLAIM, price
+        assert refusal(read, cwt(with_private(14, price)))[0] == BAD_CLAIM, price
 
 
 def test_driver_keys():
@@ -374,23 +372,9 @@ def test_texts_and_urls():
 
 def test_tariffs():
     good("tariffs", ["x"], ["x" * 60], [{"tariffId": "t", "currency": "EUR", "any": {"thing": [1.5, None]}}, "x"])
-    bad(
-        "tariffs",
-        [],
-        [""],
-        ["x" * 61],
-        [1],
-        [None],
-        [[]],
-        [{}],
-        [{"tariffId": 1}],
-        [{"tariffId": ""}],
-        "x",
-        {"tariffId": "t"},
-    )
-    changed_set = claims_set(FULL)
-    changed_set[PRIVATE_CLAIM][1] = [{"tariffId": "t"}]
-    assert refusal(read, cwt(changed_set)) == (BAD_CLAIM, "tariffs")
+    bad("tariffs", [], [""], ["x" * 61], [1], [None], [[]], [{}], [{"tariffId": 1}], [{"tariffId": ""}], "x")
+    bad("tariffs", {"tariffId": "t"})
+    assert refusal(read, cwt(with_private(1, [{"tariffId": "t"}]))) == (BAD_CLAIM, "tariffs")
 
 
 def test_tariffs_are_kept_as_received():
