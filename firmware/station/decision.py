@@ -128,6 +128,7 @@ class Decision:
             raise Refused(reason.BAD_SIGNATURE)
         claims = form.claims(envelope)
         envelope = None  # with its copy of the payload: room for the proof
+        await self.pause()
         verdict.claims, verdict.issuer = claims, issuer
         if await self._is_stop(presentation, claims, verdict):
             raise Refused(reason.EVSE_BUSY, "STOPPED_BY_DRIVER")
