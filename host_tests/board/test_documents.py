@@ -129,7 +129,8 @@ def test_over_bluetooth_what_is_brought_is_taken_or_refused_shown_and_journaled(
     site = Radioed(provisioned, tmp_path / "flash.img")
     newer = bundle(provisioned, root)
     stranger = {**new_key(), "kid": root["kid"]}
-    with site.bench as bench, site.air:
+    bench = site.bench
+    with bench, site.air:
         bench.power_on()  # its clock is not set
         for document, word, lights in (
             (Clockmaker(root), "SET", ["green"] * 3),

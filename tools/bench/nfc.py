@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tools.site import init
@@ -221,10 +222,11 @@ def report(result: dict[str, dict[str, list[Step]]]) -> list[Table]:
     """A table for each card: its steps with their frames, which are the same on every bus, and the milliseconds."""
     tables = []
     for title, by_bus in result.items():
-        made = Table(title=f"{title}: from card seen to ticket in hand", title_justify="left")
-        made.add_column("step")
+        heading = f"{title}: from card seen to ticket in hand"
+        made = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+        made.add_column("step", no_wrap=True)
         for heading in ("commands", "bus frames", "air frames", *(f"{bus} ms" for bus in by_bus)):
-            made.add_column(heading, justify="right")
+            made.add_column(heading, justify="right", min_width=max(map(len, heading.split())))
         for rows in zip(*by_bus.values(), strict=True):
             made.add_row(*_cells(rows[0].name, rows))
         sums = [total(steps) for steps in by_bus.values()]

@@ -26,6 +26,9 @@ EXAMPLES = """Examples:
   python -m tools demo"""
 
 
+_WIDE = 132  # columns for all that there is to say of a tap
+
+
 @dataclass
 class Row:
     tap: Tap
@@ -80,19 +83,23 @@ def run_way(way: lines.Way, site: Path, made: Path) -> list[Row]:
     ]
 
 
-def table(rows: list[Row]) -> Table:
-    made = Table(title="Taps on the virtual station", title_justify="left")
-    for name, justify in (("", "left"), ("tap", "left"), ("reason", "left"), ("expected", "left"), ("phone", "left")):
-        made.add_column(name, justify=justify)  # type: ignore[arg-type]
-    made.add_column("relay s", justify="right")
-    made.add_column("ms", justify="right")
+def table(rows: list[Row], wide: bool) -> Table:
+    """wide: with a column of what was expected, which else is told only where something else came."""
+    made = Table(title="Taps on the virtual station", title_justify="left", pad_edge=wide)
+    for name, right in (("", 0), ("tap", 0), ("reason", 0), ("expected", 0), ("phone", 0), ("relay s", 1), ("ms", 1)):
+        if wide or name != "expected":
+            made.add_column(
+                name,
+                justify="right" if right else "left",
+                no_wrap=name == "reason",
+                min_width=20 if name == "tap" else 0,
+            )
     for row in rows:
-        good = row.as_expected
+        good, came = row.as_expected, row.tapped.reason or "(nothing)"
         made.add_row(
             "ok" if good else "NOT AS EXPECTED",
             row.tap.title,
-            row.tapped.reason or "(nothing)",
-            row.tap.expected,
+            *((came, row.tap.expected) if wide else (came if good else f"{came},\nnot {row.tap.expected}",)),
             "" if row.told is None else "knows" if row.told == row.tapped.reason else row.told or "untold",
             f"{row.relay_seconds:.0f}" if row.closings else "-",
             str(row.tapped.took_ms),
@@ -110,7 +117,7 @@ def demo() -> int:
 
     started = time.monotonic()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    console = Console(width=None if Console().is_terminal else 132)
+    console = Console(width=None if Console().is_terminal else _WIDE)
     rows: list[Row] = []
     with (
         tempfile.TemporaryDirectory(prefix="charging-ticket-") as name,
@@ -133,7 +140,7 @@ def demo() -> int:
         for way in lines.WAYS:
             progress.update(task, description=f"tap: {way.taps[0][0]}")
             rows += run_way(way, folder, made)
-    console.print(table(rows))
+    console.print(table(rows, console.width >= _WIDE))
     good = sum(row.as_expected for row in rows)
     console.print(
         f"{time.monotonic() - started:.0f} s on the wall, relay judged by its pin's trace or its line's device"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.box import SIMPLE_HEAD
+from rich.table import Column, Table
 from rich.text import Text
 from serial.tools import list_ports
 
@@ -62,22 +63,16 @@ def devices(
     if not found:
         say("No board is plugged in. `--port virtual` is the virtual one.")
         return
-    table = Table("port", "USB", "reader", "board", "native code", "MicroPython", "id")
+    table = Table(Column("port", no_wrap=True), "reader", "board", box=SIMPLE_HEAD, pad_edge=False)
     for one in found:
         said = one.said or {}
         name = said.get("reader") or (
             "not provisioned" if one.said else "" if quiet else "no MicroPython answers: flash it"
         )
-        row = (
-            one.path,
-            one.usb,
-            name,
-            said.get("machine", ""),
-            march(said),
-            said.get("version", ""),
-            said.get("id", ""),
-        )
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        board = [f"USB {one.usb}"]
+        if one.said:
+            board = [said["machine"], f"MicroPython {said['version']}, {march(said)}, {said['id']}", *board]
+        table.add_row(*(Text("\n".join(map(printable, cell))) for cell in ([one.path], [name], board)))
     answers().print(table)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from joserfc.jws import extract_compact
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -84,14 +85,15 @@ def show(site: SITE, as_json: AS_JSON = False):
     if as_json:
         print(json.dumps(payload, indent=2, ensure_ascii=False))
         return
-    table = Table(title=f"Trust bundle version {payload['version']}, {len(signed)} bytes", title_justify="left")
+    title = f"Trust bundle version {payload['version']}, {len(signed)} bytes"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("issuer", "providers", "valid", "longest ticket", "places", "limits"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", min_width=16 if heading == "issuer" else 0)
     for issuer in payload["issuers"]:
         cells = (
             issuer["kid"],
             ", ".join(issuer["providers"]),
-            f"{issuer['notBefore']} to {issuer['notAfter']}",
+            " to ".join(issuer[name].replace("T00:00:00Z", "") for name in ("notBefore", "notAfter")),
             f"{issuer['maxLifetime'] / 86400:g} days",
             ", ".join(issuer.get("places", ["everywhere"])),
             ", ".join(f"{name} {value}" for name, value in issuer.get("limits", {}).items()) or "none",
