@@ -16,14 +16,17 @@ from store.slots import Slots
 
 def damage(root="/"):
     """What is missing or unreadable, in words."""
+    return _damage(root, _journal(root))
+
+
+def _damage(root, journal):
     found = []
     for look in (Floor, lambda folder: last_boot(Slots(folder))):
         try:
             look(root + "data")
         except Fault as fault:
             found.append(str(fault))
-    found += ledger_store.Ledger(root + "data/ledger").damage
-    return found + _journal(root)[1]
+    return found + ledger_store.Ledger(root + "data/ledger").damage + journal.damage
 
 
 def give_up(boot, root="/"):
@@ -32,7 +35,8 @@ def give_up(boot, root="/"):
     boot: random, from 2^62 to 2^63, of the host's making, since the chip's own source is weak with its radio off. The
     boots are counted on from there if their counter is damaged or gone.
     """
-    found = damage(root)
+    journal = _journal(root)
+    found = _damage(root, journal)
     slots = Slots(root + "data")
     try:
         Floor(root + "data")
@@ -45,15 +49,15 @@ def give_up(boot, root="/"):
     if lost:
         set_boot(slots, boot)
     ledger_store.Ledger(root + "data/ledger").repair()
-    if _journal(root)[1]:
+    if journal.damage:
         journal_store.make(root + "data/journal")
-        _journal(root)[0].give_up()
+        _journal(root).give_up()
     return found
 
 
 def _journal(root):
-    """(the journal, its damage after reading all of it)."""
+    """The journal, after reading all of it."""
     journal = journal_store.Journal(root + "data/journal", read_key(root + JOURNAL_KEY))
     for _ in journal.check():
         pass
-    return journal, journal.damage
+    return journal
