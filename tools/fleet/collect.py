@@ -8,12 +8,11 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from store.journal import KEPT, TRAILER
+from store.journal import KEPT
 from ticket import form
 from ticket.rules import ledger_key
 from ticket.verdict import Refused
 from tools.fleet import journal_file
-from tools.portable import chain
 from tools.problem import Problem
 from tools.site.directory import Site
 from tools.terminal import say
@@ -68,9 +67,10 @@ def collect_one(site: Site, file: Path, to: Path) -> int:
     target = to / f"{device}-{hashlib.sha256(export).hexdigest()[:_SHORT]}.parquet"
     if target.exists():
         return 0
-    known, rows = known_codes(to, device), []
-    _continue(chain.split(export), known, file)
-    for record, entry in zip(journal_file.records(export), _entries(export), strict=True):
+    known, rows, entries = known_codes(to, device), [], journal_file.entries(export)
+    _continue(entries, known, file)
+    for entry in entries:
+        record = journal_file.record(entry)
         if (record["stream"], record["sequence"]) not in known:
             rows.append(_row(site, device, record, entry[5].hex()))
     write(rows, target)
@@ -113,10 +113,6 @@ def packages() -> tuple[Any, Any]:
     except ImportError:
         raise Problem("this needs Parquet: pip install -r tools/fleet-requirements.txt") from None
     return pyarrow, pyarrow.parquet
-
-
-def _entries(export: bytes) -> list:
-    return [entry for entry in chain.split(export) if entry[0] != TRAILER]
 
 
 def known_codes(folder: Path, device: str) -> dict[tuple[str, int], str]:

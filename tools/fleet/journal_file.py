@@ -23,14 +23,23 @@ _NONCE_AT = 48  # in the trailer of an export, after its ranges and codes
 
 def records(export: bytes) -> list[dict]:
     """What an export says: `stream`, `sequence`, `kind`, `time`, `clock` and the members of each record."""
-    found = []
-    for stream, sequence, kind, body, *_ in chain.split(export):
-        if stream == TRAILER:
-            continue
-        record = {"stream": "kept" if stream == KEPT else "refused", "sequence": sequence}
-        record["kind"] = _KINDS.get(kind, str(kind))
-        found.append(record | _members(body))
-    return found
+    return [record(entry) for entry in entries(export)]
+
+
+def entries(export: bytes) -> list[tuple]:
+    """The records of an export as `chain.split` parts them, without its end."""
+    return [entry for entry in chain.split(export) if entry[0] != TRAILER]
+
+
+def record(entry: tuple) -> dict:
+    """What one of `entries` says."""
+    stream, sequence, kind, body, *_ = entry
+    said = {
+        "stream": "kept" if stream == KEPT else "refused",
+        "sequence": sequence,
+        "kind": _KINDS.get(kind, str(kind)),
+    }
+    return said | _members(body)
 
 
 def _members(body: bytes) -> dict:

@@ -6,16 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
+from tools import terminal
 from tools.fleet import journal_file
 from tools.options import AS_JSON
 from tools.problem import Problem
 from tools.readers import deploy, journal
 from tools.readers.asking import ask
 from tools.readers.port import Port
-from tools.terminal import answers, printable
+from tools.terminal import answers
 
 EXAMPLES = """Examples:
 
@@ -32,6 +30,7 @@ _BUSES = {"nfc_hsu": "hsu", "nfc_i2c": "i2c", "nfc_spi": "spi"}
 _LAST_STARTS = 5
 _LIMIT_S = 60  # the examination takes a quarter of that where no PN532 answers
 GOOD, _POOR, _BAD = "well", "look", "bad"
+_STYLES = {GOOD: "green", _POOR: "yellow", _BAD: "red"}
 
 
 @dataclass
@@ -57,14 +56,9 @@ def doctor(port: deploy.PortOption, as_json: AS_JSON = False) -> int:
     if as_json:
         print(json.dumps({"facts": facts, "findings": [asdict(one) for one in findings]}, indent=1))
     else:
-        table = Table(
-            "", "", "", "what to do", title=f"{port}: {facts['machine']}, {facts['id']}", title_justify="left"
-        )
-        for one in findings:
-            style = {GOOD: "green", _POOR: "yellow", _BAD: "red"}[one.state]
-            cells = (one.about, one.state, one.said, one.remedy)
-            table.add_row(*(Text(printable(cell)) for cell in cells), style=style)
-        answers().print(table)
+        title = f"{port}: {facts['machine']}, {facts['id']}"
+        rows = [(one.about, one.state, one.said, one.remedy) for one in findings]
+        answers().print(terminal.findings(title, ("", "", "", "what to do"), rows, _STYLES))
     return 1 if any(one.state == _BAD for one in findings) else 0
 
 

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
+from tools import terminal
 from tools.options import AS_JSON
 from tools.readers import deploy, doctor
 from tools.readers.asking import ask
 from tools.readers.port import Port
-from tools.terminal import answers, printable
+from tools.terminal import answers
 
 EXAMPLES = """Examples:
 
@@ -32,6 +31,7 @@ _CLOCK_S = 60  # farther from this machine's time than that is wrong
 _DRIFT_MS = 20  # in a second
 _LIMIT_S = 60
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+_STYLES = {PASSED: "green", FAILED: "red", SKIPPED: "yellow"}
 
 
 @dataclass
@@ -54,11 +54,8 @@ def selftest(port: deploy.PortOption, energise: ENERGISE = None, as_json: AS_JSO
     if as_json:
         print(json.dumps({**numbers(facts), "results": [asdict(one) for one in results]}, indent=1))
     else:
-        table = Table("", "", "", title=f"{port}: {facts['machine']}, {facts['id']}", title_justify="left")
-        for one in results:
-            style = {PASSED: "green", FAILED: "red", SKIPPED: "yellow"}[one.state]
-            table.add_row(*(Text(printable(cell)) for cell in (one.test, one.state, one.said)), style=style)
-        answers().print(table)
+        rows = [(one.test, one.state, one.said) for one in results]
+        answers().print(terminal.findings(f"{port}: {facts['machine']}, {facts['id']}", ("", "", ""), rows, _STYLES))
     return 1 if any(one.state == FAILED for one in results) else 0
 
 
