@@ -87,5 +87,6 @@ def renewed(line, ms, **told):
         if data and data[0] == 3:
             session = struct.unpack("<I", data[6:10])[0]
             line.say(0x83, struct.pack("<IBIIB", session, 0, at // 1000, told.get("energy", 0), 1), data[1])
-        ended += line.pass_ms(1000)
+        line.ports.ticks += 1000
+        ended += line.relay.service()
     return ended
