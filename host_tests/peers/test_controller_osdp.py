@@ -105,9 +105,12 @@ def reader(folder):
 
 def test_from_the_handshake_to_the_end_of_a_session(folder, reader, monkeypatch):
     monkeypatch.setattr(sessions, "UNPLUGGED_S", 0.2)
-    with Controller(folder, reader.path).running() as controller:
+    controller = Controller(folder, reader.path)
+    controller.site.content["relay"]["enforces"] = ["maxEnergy", "maxPrice"]
+    with controller.running():
         reader.secure()
         assert reader.greet() == {"version": 1, "enforces": 15, "flags": 1}
+        assert "reader-1: relay.enforces in its site.toml names maxPrice: not kept here" in controller.said
         assert reader.hear(Id.VEHICLE) == {"evse": 0, "state": 1}
         assert abs(reader.hear(Id.TIME)["unix_s"] - time.time()) < 5
         reader.hear(Id.STATUS_GET)

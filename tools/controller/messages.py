@@ -52,6 +52,7 @@ CAUSES = (
     DURATION, BY_ENERGY, UNPLUGGED, STOPPED_BY_DRIVER, STOPPED_BY_CONTROLLER, LEASE_LOST, RESTART, RELAY_FAULT, PRICE,
 ) = range(9)  # fmt: skip
 ENERGY_BIT, POWER_BIT, CURRENT_BIT, DURATION_BIT, PRICE_BIT = 1, 2, 4, 8, 16  # of `limits` and `enforces`
+LIMITS = ("maxEnergy", "maxPower", "maxCurrent", "maxDuration", "maxPrice")  # of those bits
 
 # One letter a member, as in `struct`, and three of our own: t a text after its length byte, T texts to the end,
 # J bytes after a u16 length, K 32 bytes, N 16 bytes.

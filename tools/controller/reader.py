@@ -152,6 +152,9 @@ class Reader:
             self._say(f"{self.name}: the reader {refusal}")
             return
         self._say(f"{self.name}: here, started {values['starts']} times")
+        kept = [limit for bit, limit in enumerate(messages.LIMITS) if self.sessions.enforces >> bit & 1]
+        if missing := set(self.site.content["relay"].get("enforces", ())) - set(kept):
+            self._say(f"{self.name}: relay.enforces in its site.toml names {', '.join(sorted(missing))}: not kept here")
         self.known = True
         self.tell(Id.CONTROLLER, number, version=1, enforces=self.sessions.enforces, flags=int(bool(self._authorize)))
         self._vehicles = [-1] * len(self.sessions.evses)
