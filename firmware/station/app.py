@@ -279,6 +279,10 @@ class App:
                 renewed = now
                 self.relay.renew_all()
             self._journal_ends()
+            try:
+                self.journal.store.tidy()
+            except Fault:
+                pass  # the next refusal tries and tells
             if not healthy and ports.ticks_diff(now, started) >= HEALTHY_AFTER_MS:
                 healthy = True
                 self._supervisor.healthy()

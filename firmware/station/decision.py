@@ -101,9 +101,11 @@ class Decision:
             await self._judge(presentation, verdict)
             self._record(presentation, verdict)
             verdict.reason = reason.GRANTED
-        except Refused as refusal:
-            verdict.reason = refusal.reason
-            verdict.detail = refusal.detail
+        except (Refused, Full, Fault) as refusal:
+            if isinstance(refusal, Refused):
+                verdict.reason, verdict.detail = refusal.reason, refusal.detail
+            else:
+                verdict.reason, verdict.detail = reason.STORE_FAULT, str(refusal)
             if verdict.stops is None:  # the end of a session is journaled as such
                 self._note_refusal(verdict)
         except MemoryError:
@@ -235,17 +237,14 @@ class Decision:
         if use == "Allowed":
             return False
         now_s = self._trusted_now_s(verdict.claims)
-        try:
-            found = self.ledger.find(verdict.key, now_s)
-            if found is None:
-                if self.ledger.live >= self.ledger.limit and now_s is not None:
-                    self.ledger.expire(now_s)
-                if self.ledger.live >= self.ledger.limit:
-                    raise Refused(reason.LEDGER_FULL)
-                verdict.unused = True
-                return False
-        except (Fault, Full) as fault:
-            raise Refused(reason.STORE_FAULT, str(fault)) from fault
+        found = self.ledger.find(verdict.key, now_s)
+        if found is None:
+            if self.ledger.live >= self.ledger.limit and now_s is not None:
+                self.ledger.expire(now_s)
+            if self.ledger.live >= self.ledger.limit:
+                raise Refused(reason.LEDGER_FULL)
+            verdict.unused = True
+            return False
         if use == "OnlyAtTheSameEVSE" and found[1] == evse_digest(verdict.evse_id):
             return False
         if use == "AfterOnlineValidation":
@@ -276,11 +275,8 @@ class Decision:
             raise Refused(reason.EXPIRED, "notAfter")
         # before anything is written: what may run out of memory
         body = self.journal.grant_body(self._stamp(), verdict, presentation.ticket)
-        try:
-            if not self.journal.room_for_grant(len(presentation.ticket)):
-                raise Refused(reason.JOURNAL_FULL)
-        except Fault as fault:
-            raise Refused(reason.STORE_FAULT, str(fault)) from fault
+        if not self.journal.room_for_grant(len(presentation.ticket)):
+            raise Refused(reason.JOURNAL_FULL)
         if not self.accepts(verdict.evse_id, verdict.limits):
             raise Refused(reason.RELAY_FAULT, self.fault() or verdict.evse_id)
         if not self.presence(presentation, verdict.evse_id):  # any more
@@ -295,8 +291,6 @@ class Decision:
                 )
         except Full as full:
             raise Refused(reason.LEDGER_FULL, str(full)) from full
-        except Fault as fault:
-            raise Refused(reason.STORE_FAULT, str(fault)) from fault
         try:
             verdict.session = self.journal.grant(body)
         except (Full, Fault) as error:

@@ -111,6 +111,11 @@ class Journal:
         self._refused.drop_oldest(_RING_SEGMENTS)
         return sequence
 
+    def tidy(self):
+        """Do now, while nobody waits, what costs most of a later refusal. Raises Fault."""
+        self._refused.tidy()
+        self._refused.drop_oldest(_RING_SEGMENTS)
+
     def read(self, from_sequence=1, stream=KEPT):
         """Yield (sequence, kind, body) of the intact records from that sequence on."""
         source = self._kept if stream == KEPT else self._refused

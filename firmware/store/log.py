@@ -65,6 +65,7 @@ class Log:
         self._mac = mac
         self._segment = segment
         self._changes = 0  # of the files, so that readers notice
+        self._waits = 0  # bytes of the last record that became a tail
         self._open()
 
     def _open(self):
@@ -174,9 +175,18 @@ class Log:
             if not self._tails.fits(size):
                 self._flush(self.last, self.code, (), 0)
             self._tails.put(sequence, b"".join(parts))
+            self._waits = size
         self.last, self.code = sequence, code
         self._stale = False
         return sequence
+
+    def tidy(self):
+        """Move the tails to the segment if the next record, as long as the last, would have to. Raises Fault."""
+        if not self._stale and not self._tails.fits(self._waits):
+            self._stale = True
+            self._changes += 1
+            self._flush(self.last, self.code, (), 0)
+            self._stale = False
 
     def _flush(self, last, code, parts, size):
         """Move the tails and then `parts`, of `size` bytes, to the segment; its newest record is then `last`."""

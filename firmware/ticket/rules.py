@@ -6,9 +6,14 @@ station's.
 
 import hashlib
 
+from micropython import const
+
 from ticket import scope
 from ticket import verdict as v
 from ticket.claims import DAYS, decimal
+
+_LIMITS = ("maxEnergy", "maxPower", "maxCurrent", "maxDuration", "maxPrice")
+_FIRST_LIMIT = const(16)  # of the claims
 
 
 class Situation:
@@ -48,10 +53,12 @@ def check(claims, issuer, situation):
     A station whose own ids cannot be read is a ValueError. `issuer` has `providers` (ids), `places` (ids or None),
     `limits` (by the same names, `maxPrice` as a pair) and `max_lifetime_s`.
     """
-    limits = ticket_limits(claims)
-    for name in issuer.limits:
-        if name not in limits:
-            limits[name] = issuer.limits[name]
+    limits = {}
+    for name, value in zip(_LIMITS, claims[_FIRST_LIMIT : _FIRST_LIMIT + 5]):
+        if value is None:
+            value = issuer.limits.get(name)
+        if value is not None:
+            limits[name] = value
     here = _here(situation)
     for reason, fails in RULES:
         detail = fails(claims, issuer, situation, limits, here)
@@ -62,26 +69,18 @@ def check(claims, issuer, situation):
     return limits
 
 
-def ticket_limits(claims):
-    """The limits that the ticket itself sets, by their JSON names, `maxPrice` as (amount, currency)."""
-    limits = {
-        "maxEnergy": claims.max_energy_wh,
-        "maxPower": claims.max_power_w,
-        "maxCurrent": claims.max_current_a,
-        "maxDuration": claims.max_duration_min,
-        "maxPrice": claims.max_price,
-    }
-    return {name: limits[name] for name in limits if limits[name] is not None}
-
-
 def ledger_key(claims):
     """SHA-256(normalised provider id || 0x00 || ticket id): 32 bytes, a ticket's name in ledger and revocations."""
-    return hashlib.sha256(scope.plain(claims.provider_id) + b"\0" + claims.id).digest()
+    return _key(claims.provider_id, claims.id)
 
 
 def ticket_key(provider_id, ticket_id):
     """As `ledger_key`, from a valid provider id and a ticket id."""
-    return hashlib.sha256(scope.plain(provider_id.encode()) + b"\0" + ticket_id.encode()).digest()
+    return _key(provider_id.encode(), ticket_id.encode())
+
+
+def _key(provider_id, ticket_id):
+    return hashlib.sha256(scope.plain(provider_id) + b"\0" + ticket_id).digest()
 
 
 class _Here:

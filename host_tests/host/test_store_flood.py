@@ -14,4 +14,5 @@ def test_refused_taps_take_no_room_from_grants_and_the_chain_tells_how_many_ther
     assert int(said["refused"]) == count and said["newest"] == f"refused {count - 1}"
     assert int(said["overwritten"]) + int(said["there"]) == count
     assert int(said["overwritten"]) > count // 2
+    assert int(said["erases of one refusal in a tidied journal, at most"]) == 1
     assert int(said["blocks more than halfway"]) <= 4

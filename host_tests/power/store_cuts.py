@@ -64,6 +64,11 @@ def script(run, reader):
         run.do(("void", k), book.void, k)
         run.do(("kept", journal.VOID, k), log.append, journal.VOID, k)
 
+    def refuse(body, tidy):
+        log.refuse(body)
+        if tidy:
+            log.tidy()
+
     for boot in range(2):
         run.do(("boot",), count_boot, _AT + "/counters")
         for number in range(16):
@@ -77,7 +82,7 @@ def script(run, reader):
                 run.do(("use", k, NOW + 900), book.add, k, NOW + 900, bytes(8), NOW)
             for refusal in range(3):
                 body = b"%d %d " % (number, refusal) * (5 + 9 * refusal)
-                run.do(("refused", body), log.refuse, body)
+                run.do(("refused", body), refuse, body, number & 1)
             if number % 6 == 5:
                 up_to = log.last[0] - 4 * boot
                 run.do(("collected", up_to), log.collected, up_to)

@@ -27,11 +27,18 @@ def main(count):
         log.append(journal.GRANT, bytes([number]) * 1300)
     blocks_used = None
     erases = flash.erases
+    worst = 0
     for number in range(count):
+        if number < count // 2:  # as between taps
+            log.tidy()
+        before = flash.erases
         log.refuse(b"refused %d" % number + bytes(number % 120))
+        if number < count // 2:
+            worst = max(worst, flash.erases - before)
         if number == min(count // 2, 5000):
             blocks_used = os.statvfs(AT)[2] - os.statvfs(AT)[3]
     print("erases per refusal: %d hundredths" % ((flash.erases - erases) * 100 // count))
+    print("erases of one refusal in a tidied journal, at most: %d" % worst)
     growth = os.statvfs(AT)[2] - os.statvfs(AT)[3] - blocks_used
     print("blocks more than halfway: %d" % growth)
     log = journal.Journal(AT + "/journal", KEY)

@@ -30,10 +30,13 @@ def mounted(blocks):
     return flash
 
 
-def erases(name, flash, count, function):
-    """Call the function `count` times; print erases per call: on average, of the worst call, and of how many calls."""
+def erases(name, flash, count, function, prepare=None):
+    """Call the function `count` times; print erases per call: on average, of the worst call, and of how many calls.
+    `prepare` is called before each, and not counted."""
     calls = {}
     for number in range(count):
+        if prepare:
+            prepare()
         before = flash.erases
         function(number)
         cost = flash.erases - before
@@ -48,6 +51,8 @@ def refusals(count):
         flash = mounted(256)
         log = journal.Journal(AT + "/journal", KEY)
         erases(f"refused tap, body of {size}", flash, count, lambda _, log=log, size=size: log.refuse(bytes(size)))
+        name = f"refused tap in a tidied journal, body of {size}"
+        erases(name, flash, count, lambda _, log=log, size=size: log.refuse(bytes(size)), log.tidy)
         os.umount(AT)
 
 

@@ -67,6 +67,22 @@ def test_refusals_are_a_stream_of_their_own():
     assert again.last == (2, 21) and again.first == (1, 1)
 
 
+def test_a_tidied_journal_holds_the_same_and_its_next_refusal_moves_nothing():
+    folder, book = new()
+    told = []
+    for number in range(60):
+        data = bytes([number]) * (60, 120, 300)[number // 20]
+        sizes = book._refused._sizes[:]
+        book.refuse(data)
+        assert book._refused._sizes == sizes or number in (20, 40), "a longer one than those before may have to"
+        book.tidy()
+        told.append(data)
+        assert [entry[2] for entry in book.read(1, REFUSED)] == told
+    assert len(book._refused._sizes) == 1 and book._refused._sizes[0] > sum([len(data) for data in told[:50]])
+    assert [entry[2] for entry in Journal(folder, KEY).read(1, REFUSED)] == told and book.damage == []
+    assert chain.verify(exported(book), KEY)[1] == []
+
+
 def test_the_ring_deletes_its_oldest_and_the_chain_counts_them():
     folder, book = new(ring=8192)
     for number in range(120):
