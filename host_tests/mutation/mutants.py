@@ -40,6 +40,7 @@ DECIDES = (
     HOST + "station_stop.py",
     HOST + "station_races.py",
     HOST + "station_memory.py",
+    HOST + "station_presence.py",
     MODEL,
 )
 # What each file's checks are noticed by: the quick tests first.
