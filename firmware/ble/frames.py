@@ -1,4 +1,4 @@
-"""Messages in frames (wire.md section 3; README.md): put together from what one phone writes, cut for what it is sent.
+"""Messages in frames (README.md): put together from what one phone writes, cut for what it is sent.
 
 flags[1]: bit 0 first, bit 1 last | seq[1]: counts the frames of one direction, from 0 at connection, mod 256
 | total[2, BE]: bytes of the message, in its first frame only | data

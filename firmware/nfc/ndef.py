@@ -12,7 +12,7 @@ from micropython import const
 
 from nfc.errors import NOT_A_TICKET, TOO_LARGE, NoTicket
 
-MAX_TICKET = const(4096)  # wire.md section 1
+MAX_TICKET = const(4096)  # as in ticket.form
 # What a message may hold up to the end of the ticket: the ticket, and 512 bytes for its header and for records
 # before it (a link for phones without the app).
 MAX_MESSAGE = const(4608)

@@ -1,4 +1,4 @@
-"""Phones with our application: HELLO, PRESENT and VERDICT of `present`, in APDUs (wire.md section 3; README.md).
+"""Phones with our application: HELLO, PRESENT and VERDICT of `present`, in APDUs (README.md).
 
     SELECT 00 A4 04 00 08 F0434847544B5401 00: answers the version that the phone speaks, 01
     80 10 P1P2 Lc data: a piece of HELLO     80 12 P1P2 00: gives a piece of PRESENT     80 14: like 10, of VERDICT

@@ -1,4 +1,4 @@
-"""The encrypted channel between a holder and the reader (wire.md section 2): X25519, HKDF-SHA-256, AES-128-CTR, HMAC.
+"""The encrypted channel between a holder and the reader (README.md): X25519, HKDF-SHA-256, AES-128-CTR, HMAC.
 
     keys[96] = HKDF-SHA-256(X25519 secret, salt = nonce, info = "charging-ticket-channel-v1" ‖ reader ‖ holder)
              = holder key 16 ‖ holder MAC key 32 ‖ reader key 16 ‖ reader MAC key 32

@@ -1,4 +1,4 @@
-"""HELLO, PRESENT and VERDICT: one strict CBOR map each, whatever carries it (wire.md section 2).
+"""HELLO, PRESENT and VERDICT: one strict CBOR map each, whatever carries it (README.md).
 
 A message is a dict by the keys below, just as on the wire. A kind of message has keys that must and keys that may be
 there, and no others; `encode` and `decode` check both, and every value.

@@ -1,4 +1,4 @@
-"""Holder proof: the driver's key signs the reader's nonce, the reader, the EVSE and the ticket (wire.md section 2).
+"""Holder proof: the driver's key signs the reader's nonce, the reader, the EVSE and the ticket (README.md).
 
 signed = "charging-ticket-holder-proof-v1" 00 SHA-256(nonce[32] | len8 readerId | len8 evseId | len8 code |
          SHA-256(ticket) | channel[32])

@@ -1,4 +1,4 @@
-"""One exchange with one holder, whatever carries it: HELLO out, PRESENT in, VERDICT out (wire.md section 2)."""
+"""One exchange with one holder, whatever carries it: HELLO out, PRESENT in, VERDICT out (README.md)."""
 
 from micropython import const
 

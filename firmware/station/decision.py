@@ -1,6 +1,6 @@
 """One decision: from presented bytes to a verdict that is durably recorded. Knows no radio, no relay and no wall clock.
 
-The reasons and their order are those of the design, section 5; the first check that fails gives the one reason.
+The reasons and their order are those of ticket/README.md; the first check that fails gives the one reason.
 """
 
 import gc

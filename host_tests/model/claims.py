@@ -1,4 +1,4 @@
-"""What a ticket may say: the ids and members of `wire.md` section 1, as Python values, for the model of the rules."""
+"""What a ticket may say, by `firmware/ticket/README.md`, as Python values, for the model of the rules."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,6 +1,6 @@
 """Tickets for the model's lives: both forms of any claims, good or bad, signed by other people's software.
 
-Its own reading of `wire.md` section 1, since the firmware's and the tools' tables are what is under test.
+Its own reading of `firmware/ticket/README.md`, since the firmware's and the tools' tables are what is under test.
 """
 
 import base64

@@ -1,6 +1,6 @@
-"""The rules of a charging ticket, written once more from `design.md` section 5 and `wire.md` alone.
+"""The rules of a charging ticket as `firmware/ticket/README.md` has them, written once more.
 
-It shares no code with the firmware, and is written for reading instead of for a small chip: it judges claims that are
+This shares no code with the firmware, and is written for reading instead of for a small chip: it judges claims that are
 already Python values, with regular expressions, `datetime`, `zoneinfo` and `Decimal`. Bytes are none of its business:
 what was minted, by whom and whether its signature is good, it is told.
 """

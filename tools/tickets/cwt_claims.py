@@ -1,4 +1,4 @@
-"""Ticket claims between their JSON names and the numbers of the CWT form (wire.md section 1)."""
+"""Ticket claims between their JSON names and the numbers of the CWT form (firmware/ticket/README.md)."""
 
 import base64
 from typing import Literal, get_args
