@@ -9,6 +9,7 @@ import pytest
 
 from host_tests.board.osdp_bus import BusPanel
 from host_tests.board.test_osdp import BAUD, Bus, bus, panel, tap  # noqa: F401
+from tools.demo.script import fills_up
 from tools.site.directory import Site
 from tools.site.keys import load_key, new_key
 
@@ -88,3 +89,22 @@ def test_largest_bundle_is_taken_where_there_is_memory_and_harms_nothing_where_t
         print(f"{made.board.flash.erases - before} erases, longest answer {max(panel.answers_us)} us")
         assert panel.missed == 0 and max(panel.answers_us) < _ANSWER_US, max(panel.answers_us)
         assert tap(made, panel) == "GRANTED", made.last_lines()
+
+
+@pytest.mark.slow
+def test_a_full_journal_is_released_without_keeping_a_poll_waiting(provisioned, tmp_path):
+    with Bus(provisioned, tmp_path / "flash.img", "160wK") as made:
+        made.start()
+        fills_up(provisioned.site)(made)
+        panel = BusPanel(made.world, made.line)
+        panel.pause_s = 0
+        panel.connect()
+        panel.pending = panel.say(0x8D, b"", 1)
+        panel.serve(1)
+        last = struct.unpack("<I", panel.heard(0x0D)[0][14:18])[0]
+        for up_to in (last // 2, last):
+            panel.pending = panel.say(0x8C, struct.pack("<I", up_to), 2)
+            panel.serve(1)
+        assert panel.heard(0x0C) == [struct.pack("<BII", 0, up_to + 1, last) for up_to in (last // 2, last)]
+        print(f"{last} records, longest answer {max(panel.answers_us)} us")
+        assert panel.missed == 0 and max(panel.answers_us) < _ANSWER_US, max(panel.answers_us)
