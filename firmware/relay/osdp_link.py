@@ -47,9 +47,10 @@ class Link:
         return self._ticks_diff(self._ticks_ms(), self._told) < _SILENT_MS
 
     def forget(self):
-        """What was to be sent in a channel that is no more."""
+        """What was to be sent in a channel that is no more, and what has come of a document."""
         self.outbox.clear()
         self._export = None
+        self._file.held = b""
         if not self.heard():
             self._channel.close()
 

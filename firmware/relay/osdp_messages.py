@@ -83,12 +83,13 @@ class Outbox:
 
 
 class File:
-    """A document that comes by FILETRANSFER. `whole`: all of it, until somebody has taken it away."""
+    """A document that comes by FILETRANSFER. `whole`: all of it, until somebody has taken it away; `held`: what has
+    come of the next one."""
 
     def __init__(self, kind, longest):
         self._kind = kind
         self._longest = longest
-        self._held = b""
+        self.held = b""
         self.whole = None
 
     def take(self, data):
@@ -99,19 +100,19 @@ class File:
         if kind != self._kind:
             return -2
         if offset == 0:
-            self._held = bytearray()
+            self.held = bytearray()
             if self.whole is not None or size > self._longest:
                 return -1
-        if length != len(data) - 11 or not length or offset != len(self._held) or offset + length > size:
+        if length != len(data) - 11 or not length or offset != len(self.held) or offset + length > size:
             return -3
         try:
-            self._held += data[11:]
+            self.held += data[11:]
             if offset + length < size:
                 return 0
-            self.whole = bytes(self._held)
+            self.whole = bytes(self.held)
         except MemoryError:
             pass
-        self._held = b""
+        self.held = b""
         return 1 if self.whole else -1
 
 

@@ -113,6 +113,18 @@ def test_document_comes_as_a_file_and_its_outcome_as_a_message(line):
 
 
 @sleeping
+def test_part_of_a_file_is_forgotten_with_its_channel(line):
+    line.connect()
+    for lost in (lambda: line.pass_ms(8100), line.connect):
+        assert status(line.command(0x7C, file(0x80, 400, 0, bytes(200)))) == 0
+        assert len(line.relay.link._file.held) == 200
+        lost()
+        assert not line.relay.link._file.held
+        line.connect()
+        assert status(line.command(0x7C, file(0x80, 400, 200, bytes(200)))) == -3
+
+
+@sleeping
 def test_file_that_is_not_as_it_should_be_is_refused(line):
     line.connect()
     part = bytes(100)
