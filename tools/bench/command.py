@@ -41,6 +41,7 @@ EXAMPLES = """Examples:
 HERE = Path(__file__).resolve().parent
 FIRMWARE = ROOT / "firmware"
 CRYPTO = FIRMWARE / "crypto"
+_DECISION = FIRMWARE / "station/decision.py"
 RELAY = ("relay/gpio", "station/tap")  # what runs from a recorded grant to the relay
 LENGTH = 500  # bytes of the signed message
 PLAIN = "plain verifier"
@@ -140,7 +141,7 @@ def prepare(folder: Path, mpy: int) -> None:
 
 
 def _with_imports(sources: Iterable[Path]) -> set[Path]:
-    """Firmware files and all that they may import of it."""
+    """Firmware files and all that they may import of it, save the decision, for which bench_device has a stand-in."""
     found, left = set(), list(sources)
     while left:
         found.add(source := left.pop())
@@ -148,7 +149,7 @@ def _with_imports(sources: Iterable[Path]) -> set[Path]:
             if isinstance(node, ast.ImportFrom) and node.module:
                 there = [FIRMWARE / node.module.replace(".", "/"), FIRMWARE / f"{node.module.replace('.', '/')}.py"]
                 named = [there[0] / f"{name.name}.py" for name in node.names] + there[1:]
-                left += [path for path in named if path.is_file() and path not in found]
+                left += [path for path in named if path.is_file() and path not in found and path != _DECISION]
     return found
 
 
