@@ -265,6 +265,7 @@ def test_a_bearer_ticket_with_every_claim_and_two_tariffs_fits_an_ntag215():
     usual = {
         "id": "DE-XYZ-CT-019ac0de-1234-7abc-8def-0123456789ab",
         "e2eCommunicationSecurity": "Unencrypted",
+        "validOperators": ["DE*ABC"],
         "tariffs": ["tariff-day", "tariff-night"],
     }
     ticket = mint.mint(claims | usual, new_key(), "cwt")
