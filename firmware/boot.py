@@ -1,7 +1,8 @@
 """Runs first after every reset: brings each output that can energise something to its safe level.
 
 Nothing before the pins may fail, so nothing else that could is imported. Without `pins.py` no pin is driven, and the
-pull-down resistor at the enable input of the controller keeps it off.
+pull-down resistor at the enable input of the controller keeps it off. Then it picks the tree of the firmware that is to
+run (UPDATE.md).
 """
 
 import sys
@@ -21,3 +22,10 @@ try:
             Pin(getattr(pins, _name), Pin.OUT, value=0)
 except ImportError:
     print("boot: no pins.py on this board: deploy it")
+
+try:
+    import trees
+
+    trees.choose()
+except Exception as error:  # whatever it is: the console stays reachable
+    print("boot: no tree of the firmware can be chosen:", error)

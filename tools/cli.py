@@ -17,7 +17,19 @@ from tools.controller import command as controller_command
 from tools.demo import command as demo
 from tools.fleet import collect, purge, settle
 from tools.problem import Problem
-from tools.readers import decommission, deploy, devices, doctor, journal, log, provision, repair, selftest, signed_time
+from tools.readers import (
+    decommission,
+    deploy,
+    devices,
+    doctor,
+    journal,
+    log,
+    provision,
+    repair,
+    selftest,
+    signed_time,
+    update,
+)
 from tools.site import init, keys_command
 from tools.site.keys import reason
 from tools.tickets import bundle, inspection, issue, upstream, verify
@@ -82,6 +94,7 @@ app.add_typer(bundle.app, name="bundle")
 app.add_typer(journal.app, name="journal")
 app.add_typer(keys_command.app, name="keys")
 app.add_typer(signed_time.app, name="time")
+app.add_typer(update.app, name="update")
 
 
 @app.callback()

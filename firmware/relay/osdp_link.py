@@ -50,7 +50,7 @@ class Link:
         """What was to be sent in a channel that is no more, and what has come of a document."""
         self.outbox.clear()
         self._export = None
-        self._file.held = b""
+        self._file.held = bytearray(0)
         if not self.heard():
             self._channel.close()
 

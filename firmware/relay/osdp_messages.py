@@ -89,7 +89,8 @@ class File:
     def __init__(self, kind, longest):
         self._kind = kind
         self._longest = longest
-        self.held = b""
+        self.held = bytearray(0)
+        self._have = 0
         self.whole = None
 
     def take(self, data):
@@ -100,20 +101,22 @@ class File:
         if kind != self._kind:
             return -2
         if offset == 0:
-            self.held = bytearray()
+            self.held, self._have = bytearray(0), 0
             if self.whole is not None or size > self._longest:
                 return -1
-        if length != len(data) - 11 or not length or offset != len(self.held) or offset + length > size:
+            try:
+                self.held = bytearray(size)  # at once: a board has no room to move it about
+            except MemoryError:
+                return -1
+        end = offset + length
+        if length != len(data) - 11 or not length or offset != self._have or size != len(self.held) or end > size:
             return -3
-        try:
-            self.held += data[11:]
-            if offset + length < size:
-                return 0
-            self.whole = bytes(self.held)
-        except MemoryError:
-            pass
-        self.held = b""
-        return 1 if self.whole else -1
+        self.held[offset:end] = data[11:]
+        self._have = end
+        if end < size:
+            return 0
+        self.whole, self.held = self.held, bytearray(0)
+        return 1
 
 
 class Export:

@@ -41,6 +41,7 @@ class App:
         self._timekeeper = self._reader_id = self._random = self._trust = None
         self._beats = Beats(ports.feed, ports.ticks_ms, ports.ticks_diff)
         self._tapping = None
+        self._busy = lambda: False  # whether somebody is served
         self.relay = None
         self.journal = None
 
@@ -91,6 +92,11 @@ class App:
         )
         self.start("reader", self._tapping.run(), _READER_LIMIT_MS)
         self.start("tables", self._load_tables(trust), None)
+        self._busy = lambda: tap.busy or any([self.relay.busy(evse.id) for evse in site.evses])
+        if ports.starts:
+            from station import trial
+
+            self.start("trial", trial.prove(ports, self._tapping, self._note), None)
         serve = getattr(self.relay, "run", None)
         if serve is not None:  # one that has a line to serve
             self.start("relay", serve(), None)
@@ -129,13 +135,14 @@ class App:
         word = None
         try:
             for word in documents.take_steps(
-                token, self._trust, self._clock, self._taker, self._note, nonce, waited_ms
+                token, self._trust, self._clock, self._taker, self._updater, self._restart, self._note, nonce, waited_ms
             ):
                 if word is None:
                     yield None
         finally:
-            self._unload("station", "documents", "signed_time")
-            self._unload("trust", "bundle", "issuers", "signed", "time")
+            self._unload("station", "documents", "signed_time", "update")
+            self._unload("", "trees")
+            self._unload("trust", "bundle", "issuers", "signed", "time", "firmware")
         if word == "ACCEPTED":
             self.start("tables", self._load_tables(self._trust), None)
         yield word
@@ -145,6 +152,16 @@ class App:
         return made(
             self._reader_id, self._trust, self._clock, self._random, self._keep, ports.ticks_ms, ports.ticks_diff
         )
+
+    def _updater(self, made):
+        ports = self._ports
+        return made(ports.trees(), ports.version, self._trust.slots, self._trust.live_roots)
+
+    def _restart(self):
+        """Into a new firmware, once nobody is served."""
+        from station import trial
+
+        self.start("restart", trial.restart(self._ports, self._busy), None)
 
     def _keep(self, time_ms):
         """Keeps a trusted time over a restart; see timekeeper.Timekeeper.keep."""
@@ -241,8 +258,13 @@ class App:
             left_ms -= _LOOP_MS
 
     async def _wait_in_fault(self, missing):
-        """Nothing to do but to show it: relay off, watchdog fed, until somebody provisions and resets this board."""
+        """Nothing to do but to show it: relay off, watchdog fed, until somebody provisions and resets this board.
+
+        A firmware on trial is not left here: it may be its fault.
+        """
         print("not ready:", missing)
+        if self._ports.trial:
+            raise missing
         self._lights.background(indicator.missing(missing.blinks))
         self._supervisor.healthy()
         while True:

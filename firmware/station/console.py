@@ -26,6 +26,7 @@ class Console:
         self._clock = Clock(time.ticks_ms, time.ticks_diff, stores.floor)
         trust = Trust(stores.slots, site.roots, self._clock.now, site.accept_ended)
         self._clock.horizon_s = trust.horizon_s
+        self._slots, self._roots = stores.slots, trust.live_roots
         keep = Timekeeper(self._clock, rtc, battery).keep
         self._taker = TimeTaker(site.reader_id, trust, self._clock, stores.random, keep, time.ticks_ms, time.ticks_diff)
 
@@ -33,12 +34,28 @@ class Console:
         """Prints a nonce for a root to sign the time over."""
         print("nonce", binascii.hexlify(self._taker.challenge()).decode())
 
+    def install(self, trees, version, read):
+        """Takes a new firmware, journals what became of it, and prints that. trees, version: see update.Update; read:
+        callable, without argument -> its manifest, with a number -> that block."""
+        from station.update import Update
+
+        taker, word, before = Update(trees, version, self._slots, self._roots), "", None
+        while word != before and (not word or word[:6] == "NEEDS "):
+            before, piece = word, read(int(word[6:])) if word else read()
+            for word in taker.take_steps(piece):
+                pass
+            print("update", word)
+        self._note("FIRMWARE", word + " " + str(taker.version))
+
     def give(self, token):
         """Takes a signed time, journals what became of it, and prints that."""
         word = self._taker.take(token) or ""
+        self._note("SIGNED_TIME", word)
+        print("time", word)
+
+    def _note(self, name, detail):
         now_ms, state = self._clock.now()
         try:
-            self._journal.note((now_ms // 1000, state), "SIGNED_TIME", word)
+            self._journal.note((now_ms // 1000, state), name, detail)
         except (Full, Fault) as error:
             print("journal:", error)
-        print("time", word)

@@ -26,6 +26,7 @@ class Tap:
         self._ticks_diff = ticks_diff
         self._keys = {}  # evse_id: ledger key of the ticket whose session was the last one there
         self._document_steps = document_steps
+        self.busy = 0  # presentations that are being judged
         decision.running = self._running
 
     def _running(self, key, evse_id):
@@ -36,6 +37,13 @@ class Tap:
 
     async def present(self, presentation, started_ticks):
         """Decides and, if granted, energises. The verdict has been shown and reported when this returns."""
+        self.busy += 1
+        try:
+            return await self._present(presentation, started_ticks)
+        finally:
+            self.busy -= 1
+
+    async def _present(self, presentation, started_ticks):
         self._lights.once(indicator.READING)
         if is_document(presentation.ticket):
             return await self._take(presentation, started_ticks)
@@ -95,8 +103,10 @@ class Tap:
                 self._decision.void(verdict, reason.RELAY_FAULT)
 
 
-def is_document(token, kind=b"t"):
-    """Whether the header of these bytes names a type of document: kind b"trust" or b"time", or any of them; nothing
-    of it is to be believed yet."""
+def is_document(token, kind=b""):
+    """Whether the header of these bytes names a type of document: kind b"trust", b"time" or b"firmware"; or any of
+    them, or these are a block of a firmware. Nothing of it is to be believed yet."""
+    if token[:4] == b"CTFB":
+        return not kind
     header = b64url.decode(token[: max(token.find(b".", 0, 700), 0)]) or b""
     return b'"charging-' + kind in header and b'"charging-ticket' not in header

@@ -23,7 +23,7 @@ class Trust:
     """
 
     def __init__(self, slots, roots, now, ignore_end=False):
-        self._slots = slots
+        self.slots = slots
         self._roots = roots
         self._now = now
         self._ignore_end = ignore_end
@@ -35,7 +35,7 @@ class Trust:
         from trust import bundle
 
         try:
-            stored = self._slots.read(SLOT)
+            stored = self.slots.read(SLOT)
             if stored is not None:
                 self._bundle = bundle.read(stored, self._roots)
         except Fault as fault:
@@ -57,7 +57,7 @@ class Trust:
         from trust import bundle, signed
 
         try:
-            if self._bundle is not None and self._slots.read(SLOT) == offered:
+            if self._bundle is not None and self.slots.read(SLOT) == offered:
                 yield SAME
                 return
             envelope = signed.envelope(offered, signed.BUNDLE, self._roots)
@@ -69,7 +69,7 @@ class Trust:
             candidate = yield from bundle.parse_steps(envelope)
             answer = bundle.judge(self._bundle, candidate, self._roots, self._time_ms(), self._ignore_end)
             if answer == bundle.ACCEPTED:
-                for _ in self._slots.write_steps(SLOT, offered):
+                for _ in self.slots.write_steps(SLOT, offered):
                     yield None
                 self._bundle = candidate
             yield answer

@@ -39,8 +39,9 @@ INTERNAL_FAULT = "INTERNAL_FAULT"
 GRANTED = "GRANTED"
 
 # What becomes of a signed document instead, besides the codes of documents that are not believed.
-TAKEN = "ACCEPTED SAME SET FLOOR RESET"
+TAKEN = "ACCEPTED SAME SET FLOOR RESET NEEDS INSTALLED"
 NOT_TAKEN = "OLD_VERSION ENDED RETIRED_ROOT FORGETS_RETIRED_ROOT STALE_NONCE WRONG_READER OLD_RESET OUT_OF_BOUNDS"
+NOT_TAKEN += " WRONG_BOARD BAD_BLOCK NO_UPDATE ON_TRIAL"
 
 REASONS = (
     TOO_LARGE,
@@ -81,8 +82,8 @@ REASONS = (
 
 
 def is_taken(word):
-    """Whether this word says that a signed document is in force."""
-    return word in TAKEN.split()
+    """Whether this word says that a signed document is in force; NEEDS comes with a number."""
+    return word.split(" ")[0] in TAKEN.split()
 
 
 class Refused(Exception):

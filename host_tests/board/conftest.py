@@ -62,8 +62,8 @@ def provisioned(tmp_path_factory) -> Provisioned:
 class Bench(Station):
     """A station for tests: its files can be changed while it is off, and its clock is set without mpremote."""
 
-    def __init__(self, provisioned: Provisioned, image: Path, **options):
-        shutil.copyfile(provisioned.folder / "flash.img", image)
+    def __init__(self, provisioned: Provisioned, image: Path, flash: Path | None = None, **options):
+        shutil.copyfile(flash or provisioned.folder / "flash.img", image)
         super().__init__(image, **options)
         self.provisioned = provisioned
         self.image = image

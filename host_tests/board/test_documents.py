@@ -88,7 +88,8 @@ def test_what_is_old_a_strangers_or_damaged_is_refused_by_name(station, provisio
         "one that was cut": (good[:-4], "MALFORMED"),
         "one with a byte more": (good + b"A", "MALFORMED"),
         "one with a member that nobody knows": (bundle(provisioned, root, sale=True), "UNKNOWN_CLAIM"),
-        "a manifest in a bundle's place": (sign_jws(b"{}", root, "charging-firmware+jws"), "MALFORMED"),
+        "a manifest of nothing": (sign_jws(b"{}", root, "charging-firmware+jws"), "BAD_CLAIM"),
+        "what nobody knows": (sign_jws(b"{}", root, "charging-sale+jws"), "MALFORMED"),
         "a ticket signed by a root": (sign_jws(b"{}", root, "charging-ticket+jws"), "UNKNOWN_ISSUER"),
     }
     for name, (document, reason) in refused.items():

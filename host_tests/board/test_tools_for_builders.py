@@ -40,7 +40,7 @@ WELL = ("MicroPython", "heap", "flash", "firmware", "native code", "site", "stor
 
 def test_the_board_called_virtual_has_a_reader_chip_and_the_doctor_finds_all_well(provisioned, tmp_path, monkeypatch):
     monkeypatch.setattr(port, "VIRTUAL", tmp_path)
-    shutil.copyfile(provisioned.folder / "flash.img", tmp_path / "flash.lfs")
+    shutil.copyfile(provisioned.folder / "flash.img", port.virtual_flash(None))
     with port.opened("virtual") as board:
         facts = doctor.examine(board)
         findings = {one.about: one for one in doctor.judge(facts, doctor.last_starts(board))}
@@ -141,7 +141,7 @@ def test_a_decommissioned_reader_has_no_byte_left(provisioned, tmp_path):
         assert site.journal_key() in image.read_bytes()
         seen = []
         told = decommission.wipe(bench.board, site.reader, lambda *step: seen.append(step))
-        assert "vfs (1792 KB), romfs (256 KB) was erased and read back blank" in told
+        assert "vfs (1728 KB), romfs (448 KB) was erased and read back blank" in told
         assert len(seen) > 20
         left = image.read_bytes()
         assert len(left.rstrip(b"\xff")) <= 2 * 4096  # the file system that the board has made since, empty

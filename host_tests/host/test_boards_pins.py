@@ -113,7 +113,8 @@ def test_a_wrong_line_is_told_with_its_number(tmp_path):
 
 
 def test_every_pin_that_the_firmware_asks_for_has_a_role():
-    asked = set(re.findall(r"pins\.([A-Z][A-Z0-9_]+)", (FIRMWARE / "main.py").read_text()))
+    texts = [(FIRMWARE / name).read_text() for name in ("start.py", "trees.py")]
+    asked = set(re.findall(r"pins\.([A-Z][A-Z0-9_]+)", "".join(texts)))
     assert {"LED_GREEN", "MAINTENANCE", "NFC_UART"} <= asked
     for name in asked:
         assert name.endswith("_UART") or board_pins.role(name)

@@ -20,11 +20,13 @@ ARROWS = {
     "nfc": {"present"},
     "ble": {"present"},
     "station": {"crypto", "store", "relay", "ticket", "trust", "present", "nfc", "ble"},
-    "main": {"station"},
-    "boot": set(),
+    "start": {"station", "trees"},
+    "main": {"start", "trees"},
+    "boot": {"trees"},
+    "trees": set(),
 }
 HARDWARE = {"machine", "bluetooth", "esp32", "esp", "network", "pyb", "pins"}
-ROOTS = {"boot.py", "main.py"}  # the only files that may name hardware
+ROOTS = {"boot.py", "main.py", "start.py", "trees.py"}  # the only files that may name hardware
 # What of MicroPython's standard library the firmware may use; each is there on the boards, on unix and, but for
 # cryptolib, on wasm32.
 STANDARD = {
@@ -78,7 +80,7 @@ def offences(firmware: Path) -> list[str]:
             elif name and name not in STANDARD:
                 found.append(f"{place}:{line}: {name} is neither ours nor in the standard library of the boards")
         for line, name in indirect_imports(tree):
-            if name != "modules" or str(place) != "main.py":  # which unloads what has done its work
+            if name != "modules" or str(place) not in ("main.py", "start.py"):  # which unloads what has done its work
                 found.append(f"{place}:{line}: imports indirectly by {name}")
     return found
 

@@ -120,7 +120,7 @@ def test_deploys_what_differs_removes_what_is_stale_and_checks_it(board):
     seen = []
     changed = deploy.deploy(board, "VIRTUAL", lambda done, total, name: seen.append((done, total, name)))
     assert set(changed) == {"/rom", *deploy.FILES_ON_EVERY_BOARD, "/ticket/jws.py"}
-    assert seen[0] == (0, 3, "/boot.py") and (3, 3, "") in seen
+    assert seen[0] == (0, 4, "/boot.py") and (4, 4, "") in seen
     assert firmware_of(board) == {"/site.json", "/lib/other.py"}
     assert b"RELAY = 25\n" in deploy.build("VIRTUAL")["/pins.py"]
     assert deploy.deploy(board, "VIRTUAL") == []

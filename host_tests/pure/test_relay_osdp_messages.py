@@ -117,7 +117,7 @@ def test_part_of_a_file_is_forgotten_with_its_channel(line):
     line.connect()
     for lost in (lambda: line.pass_ms(8100), line.connect):
         assert status(line.command(0x7C, file(0x80, 400, 0, bytes(200)))) == 0
-        assert len(line.relay.link._file.held) == 200
+        assert len(line.relay.link._file.held) == 400
         lost()
         assert not line.relay.link._file.held
         line.connect()

@@ -73,7 +73,7 @@ def measure(board: str) -> dict[str, int]:
     """Bytes of .mpy by folder of the firmware, and in all as "total"; of what `make` has compiled."""
     sizes: dict[str, int] = {}
     for path in sorted((BUILD / board / "tree").rglob("*.mpy")):
-        room = path.relative_to(BUILD / board / "tree").parts[0]
+        room = firmware_build.room(path.relative_to(BUILD / board / "tree").as_posix())
         sizes[room] = sizes.get(room, 0) + path.stat().st_size
     return {**sizes, "total": sum(sizes.values())}
 

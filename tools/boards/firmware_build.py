@@ -23,7 +23,7 @@ BOARDS = ROOT / "boards"
 BUILD = ROOT / "build"
 CACHE = ROOT / ".cache" / "mpy"  # what was compiled before, by compiler, options and source
 SOURCES_ON_DEVICE = ("boot.py", "main.py")  # what the chip runs by name; everything else is compiled
-FILES_ON_EVERY_BOARD = ("/boot.py", "/main.py", "/pins.py")
+FILES_ON_EVERY_BOARD = ("/boot.py", "/main.py", "/pins.py", "/trees.mpy")  # what no update replaces
 DATA_SUFFIXES = (".bin",)
 
 
@@ -51,6 +51,11 @@ def build(board_name: str) -> dict[str, bytes]:
             out.unlink()  # of a source that is gone
     (target.parent / "names.txt").write_text(names)
     return {**files, **{f"/{path}": content for path, content in compiled.items()}}
+
+
+def room(path: str) -> str:
+    """Which budget of boards/budget.toml a source or compiled file counts in: its folder's, or "start"."""
+    return path.partition("/")[0] if "/" in path else "start"
 
 
 def short_sources() -> tuple[dict[str, str], str]:

@@ -13,7 +13,7 @@ BLOCK = 4096
 # Where the littlefs of MicroPython's stock firmware begins: behind 2 MB of program, up to the flash's end.
 STOCK_OFFSET = 0x200000
 STOCK_BYTES = 0x200000
-VIRTUAL_BYTES = 448 * BLOCK
+VIRTUAL_BYTES = 432 * BLOCK
 
 
 def littlefs(files: Mapping[str, bytes], size: int) -> bytes:
@@ -41,5 +41,5 @@ def layout(board: str) -> dict[str, tuple[int, int]]:
     """Offset and size of the partitions "romfs" and "vfs" of a board; the virtual board's lie in its file."""
     path: Path = board_pins.BOARDS / board / "partitions.csv"
     if not path.exists():
-        return {"vfs": (0, VIRTUAL_BYTES), "romfs": (VIRTUAL_BYTES, 64 * BLOCK)}
+        return {"vfs": (0, VIRTUAL_BYTES), "romfs": (VIRTUAL_BYTES, 112 * BLOCK)}
     return {name: (part.offset, part.size) for name, part in partitions.read(path).items()}

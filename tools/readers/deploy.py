@@ -1,7 +1,7 @@
 """Puts the firmware on a board, virtual or on a cable.
 
 A board with a ROMFS partition gets the compiled firmware as one image there, where code is run in place and takes no
-heap; one without gets it file by file. `boot.py`, `main.py` and `pins.py` are files on every board.
+heap; one without gets it file by file. `boot.py`, `main.py`, `pins.py` and `trees.mpy` are files on every board.
 
 While files are copied the board is in maintenance (`port.maintenance`). An interrupted run leaves it there, and the
 next run goes on where it stopped, since only what differs is copied.
@@ -49,6 +49,13 @@ if hasattr(vfs, "rom_ioctl") and vfs.rom_ioctl(1) > 0:
     print("rom", binascii.hexlify(state.digest()).decode())
 """
 
+# Has the board run what was deployed, whatever updates came before; what they said of versions stays (UPDATE.md).
+_FIRST_TREE = """
+import trees
+if trees.record()[2:] != (0, 0):
+    trees.write(0, 0, trees.record()[1])
+"""
+
 
 def deploy(port: Port, board_name: str, progress: Report = lambda done, total, name: None) -> list[str]:
     """Brings the firmware of this checkout onto a board; returns the paths that were copied or removed.
@@ -69,10 +76,11 @@ def deploy(port: Port, board_name: str, progress: Report = lambda done, total, n
             return install(port, files, progress, remove_stale=True)[0]
         check = _CHECK_ROM.format(size=len(image))
         touched, printed = install(port, on_files, progress, remove_stale=True, before=check)
-        if f"rom {rom_digest}" in printed:
-            return touched
-        _write_rom(port, image, f"rom {rom_digest}", check, progress)
-        return ["/rom", *touched]
+        if f"rom {rom_digest}" not in printed:
+            _write_rom(port, image, f"rom {rom_digest}", check, progress)
+            touched = ["/rom", *touched]
+        execute(port, _FIRST_TREE)
+        return touched
 
 
 def _write_rom(port: Port, image: bytes, expected: str, check: str, progress: Report) -> None:

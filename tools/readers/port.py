@@ -20,6 +20,7 @@ import serial
 from tools import ROOT
 from tools.problem import Problem
 from tools.virtual.board import HARD_RESET, Board
+from tools.virtual.flash import FILE_BLOCKS
 from tools.virtual.wired import Wired
 from tools.virtual.world import Stalled, World
 
@@ -345,7 +346,7 @@ def virtual_flash(site: Path | None) -> Path:
     """The flash image of a site's virtual board, or of the one without a site; kept from call to call."""
     name = hashlib.sha256(str(site.resolve()).encode()).hexdigest()[:16] if site else "flash"
     VIRTUAL.mkdir(exist_ok=True)
-    return VIRTUAL / f"{name}.lfs"
+    return VIRTUAL / f"{name}-{FILE_BLOCKS}.lfs"  # one that was laid out otherwise is another
 
 
 @contextmanager

@@ -40,10 +40,10 @@ For anybody to carry to a reader, whose clock will show at least this:
 _FIRST_RESET_S = 1_767_225_600  # 2026-01-01
 
 _BEGIN = """
-import gc, machine, main
+import gc, machine, start
 gc.threshold(8192)
 from station.console import Console
-console = Console(machine.RTC(), main.clock_bus())
+console = Console(machine.RTC(), start.clock_bus())
 console.ask()
 """
 _WORDS = {

@@ -12,6 +12,7 @@ from joserfc.jwk import OKPKey
 TICKET_TYPE = "charging-ticket+jws"
 BUNDLE_TYPE = "charging-trust+jws"
 TIME_TYPE = "charging-time+jws"
+FIRMWARE_TYPE = "charging-firmware+jws"
 COSE_ALGORITHMS = {"Ed25519": -19, "EdDSA": -8}
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 BLOCK = 4096
-FILE_BLOCKS = 448  # littlefs, at the start of the image
-ROM_BLOCKS = 64  # the ROMFS partition, behind it
+FILE_BLOCKS = 432  # littlefs, at the start of the image
+ROM_BLOCKS = 112  # the ROMFS partition, behind it
 
 
 class Flash:

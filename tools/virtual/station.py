@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from tools.readers.deploy import deploy
 from tools.readers.provision import install, set_clock
@@ -111,7 +112,7 @@ class Station(Wired):
         self.run_until(lambda: False, 3)
         return Tapped(energised, reason, took_ms)
 
-    def __enter__(self) -> "Station":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -53,6 +53,18 @@ class Flash:
         return first == b"\xff" * _BLOCK or first == b"\x00" * _BLOCK
 
 
+class _Rom(uctypes.struct):
+    """The ROMFS partition: a block device that is memory as well, as on the chip."""
+
+    def __init__(self, address, file, first, blocks):
+        super().__init__(address, {"memory": (uctypes.ARRAY, blocks * _BLOCK | uctypes.UINT8)})
+        self.flash = Flash(file, first, blocks)
+        self.blocks = blocks
+        self.readblocks = self.flash.readblocks
+        self.writeblocks = self.flash.writeblocks
+        self.ioctl = self.flash.ioctl
+
+
 class _Os:
     """`os` without what only a host has."""
 
@@ -186,7 +198,7 @@ def run(fd, rom_address, namespace):
     virtual_machine._setup(cause, uid, reset)
     virtual_asyncio.install(virtual_time, virtual_select)
     image = open(setup[28:].decode(), "rb")  # before the board's own files take the host's place
-    files, rom = Flash(image, 0, blocks), Flash(image, blocks, rom_blocks)
+    files, rom = Flash(image, 0, blocks), _Rom(rom_address, image, blocks, rom_blocks)
     _mount(files)
     sys.modules["machine"] = virtual_machine
     sys.modules["bluetooth"] = virtual_bluetooth
