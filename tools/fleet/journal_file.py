@@ -42,6 +42,11 @@ def record(entry: tuple) -> dict:
     return said | _members(body)
 
 
+def known_time(record: dict) -> str:
+    """When that was; "" where the reader did not know, since it then counts from the start of its clock."""
+    return record.get("time", "") if record.get("clock") != clock.UNKNOWN else ""
+
+
 def _members(body: bytes) -> dict:
     try:
         said = cbor2.loads(body)

@@ -76,14 +76,9 @@ def last_starts(port: Port) -> list[tuple[str, str]]:
     words = ("START", "INTERNAL_FAULT", "STOPPED_FROM_CONSOLE")
     found = [record for record in journal_file.records(export) if record.get("what") in words]
     return [
-        (_known(record.get("time", "")), f"{record['what']} {record.get('detail', '')}".strip())
+        (journal_file.known_time(record), f"{record['what']} {record.get('detail', '')}".strip())
         for record in found[: -_LAST_STARTS - 1 : -1]
     ]
-
-
-def _known(time: str) -> str:
-    """A journal's time; "" where the reader did not know it and counted from 1970."""
-    return "" if time.startswith("1970") else time
 
 
 def judge(facts: dict[str, Any], starts: list[tuple[str, str]]) -> list[Finding]:

@@ -107,7 +107,7 @@ def show(file: _FILE, as_json: AS_JSON = False):
     for heading in ("", "kind", "time", "what"):
         table.add_column(heading, overflow="fold")
     for record in found:
-        row = [str(record.get(name, "")) for name in ("sequence", "kind", "time")]
+        row = [str(record["sequence"]), record["kind"], journal_file.known_time(record)]
         more = {name: record[name] for name in _MORE if name in record}
         more |= record.get("limits", {})
         said = [" ".join(str(record[name]) for name in ("what", "evse") if name in record)]
