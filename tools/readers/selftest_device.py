@@ -17,6 +17,8 @@ from machine import Pin
 _FILE = "/selftest.tmp"
 _CLOSED_MS = 300  # how long a relay stays on
 _FOLLOWS_MS = 1000  # longest until its feedback is given up
+_GOOD_MS = 10  # a second that is known to within this is not measured again
+_CLOCK_MS = 4500
 
 # RFC 8032 section 7.1 test 3 and RFC 7748 section 5.2; SHA-512 of "abc" from FIPS 180-4's examples
 _KEY = "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025"
@@ -92,16 +94,19 @@ def store():
 
 
 def clock():
-    """Milliseconds between two changes of the clock's second by the chip's other counter, and the time (UTC)."""
-    edges = []
+    """Milliseconds between two changes of the clock's second by the chip's other counter, and the time (UTC). Whatever
+    holds the program up spoils a second or two, and a bad crystal all of them: the nearest to 1000 of the first few."""
+    edge = nearest = None
     start, last = time.ticks_ms(), machine.RTC().datetime()[6]
-    while len(edges) < 2 and time.ticks_diff(time.ticks_ms(), start) < 2500:
+    while (nearest is None or abs(nearest - 1000) > _GOOD_MS) and time.ticks_diff(time.ticks_ms(), start) < _CLOCK_MS:
         now = machine.RTC().datetime()[6]
         if now != last:
-            last = now
-            edges.append(time.ticks_ms())
+            last, before, edge = now, edge, time.ticks_ms()
+            took = None if before is None else time.ticks_diff(edge, before)
+            if took is not None and (nearest is None or abs(took - 1000) < abs(nearest - 1000)):
+                nearest = took
         time.sleep_ms(2)
-    return {"second_ms": time.ticks_diff(edges[1], edges[0]) if len(edges) == 2 else None, "now": board_time()}
+    return {"second_ms": nearest, "now": board_time()}
 
 
 def board_time():
