@@ -131,6 +131,7 @@ class Osdp(Leases):
         if not said or answer[1]:
             if said and self._sessions.get(evse_id) is session:
                 del self._sessions[evse_id]
+                self._renewals.pop(grant.session, None)
                 raise RelayFault("not energised")
             self.stop(evse_id, "RELAY_FAULT")
             raise RelayFault("no answer", True)

@@ -96,10 +96,11 @@ def test_grant_that_the_controller_takes_and_then_does_not_start_is_no_grant(lin
     line.say(0x82, struct.pack("<IB", 42, 0), number)
     delivery.step()
     number, _ = line.await_message(3)
-    line.say(0x83, struct.pack("<IBIIB", 42, 1, 0, 0xFFFFFFFF, 0), number)
+    line.relay.renew_all()
+    line.pending = line.say(0x83, struct.pack("<IBIIB", 42, 1, 0, 0xFFFFFFFF, 0), number)
     delivery.step()
     assert delivery.over and not delivery.fault.perhaps and not line.relay.busy(E1)
-    assert line.pass_ms(1000) == []
+    assert line.pass_ms(1000) == [] and not line.relay._renewals
 
 
 @sleeping
