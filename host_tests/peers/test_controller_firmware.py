@@ -13,6 +13,8 @@ import pytest
 
 from host_tests.board.conftest import Bench, provisioned  # noqa: F401
 from host_tests.board.osdp_bus import ADDRESS, KEY, make_osdp
+from host_tests.board.test_update_bearers import prefill
+from host_tests.board.update_trees import update, version_of
 from host_tests.host.tree import REPOSITORY
 from host_tests.peers.csms import Csms
 from ticket import rules
@@ -126,3 +128,32 @@ def test_ticket_to_transaction_and_back_to_the_journal(provisioned, site, tmp_pa
         told_key = started["customData"]["ticketKey"]
         assert told_key == rules.ticket_key("DE-XYZ", started["idToken"]["idToken"]).hex()
         assert [record["kind"] for record in kept if record["stream"] == "kept"] == ["GRANT", "END"]
+
+
+@pytest.mark.slow
+def test_a_new_firmware_is_brought_through_libosdp_and_runs(provisioned, site, tmp_path):  # noqa: F811
+    made = update(provisioned.site, 2)
+    made.save(tmp_path / "update.ctfw")
+    bench = Bench(provisioned, tmp_path / "flash.img", heap="112wK")
+    prefill(bench.image, made)
+    with bench:
+        make_osdp(bench, baud=BAUD)
+        wire = Wire(bench.world, BAUD)
+        bench.board.uart(2).connect(wire.end("reader"))
+        pty = Pty(bench.world, wire.end("controller"))
+        bench.power_on()
+        bench.world.pace = "real"
+        command = [sys.executable, "-m", "tools.controller", "--site", site.folder, "--port", pty.path, "--simulate"]
+        with (tmp_path / "said").open("w") as said:
+            process = subprocess.Popen([*command, "--update", tmp_path / "update.ctfw"], cwd=REPOSITORY, stderr=said)
+            try:
+                end = time.monotonic() + 90
+                while version_of(bench) != 2 and time.monotonic() < end and process.poll() is None:
+                    bench.world.run(0.02)
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.wait(10)
+                pty.close()
+        told = (tmp_path / "said").read_text()
+        assert "document ACCEPTED" in told and "firmware version 2: INSTALLED" in told, told
+        assert version_of(bench) == 2, bench.last_lines(20)

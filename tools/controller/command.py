@@ -10,6 +10,7 @@ import typer
 
 from tools.controller.evse import Evse, Gpiod, GpioEvse, SimulatedEvse
 from tools.problem import Problem, shown
+from tools.readers.update import load as load_update
 from tools.site.directory import Site
 from tools.site.keys import reason
 
@@ -72,12 +73,15 @@ def controller(
     baud: Annotated[
         int | None, typer.Option(min=9600, max=230400, show_default="the site's", help="Of the bus.")
     ] = None,
+    update: Annotated[
+        Path | None, typer.Option("--update", metavar="FILE", help="A new firmware for the readers: `update make`.")
+    ] = None,
     rs485: Annotated[bool, typer.Option("--rs485", help="The kernel's RS-485 mode: RTS enables the driver.")] = False,
 ):  # fmt: skip
     """Be the controller of OSDP readers: switch their EVSEs, keep their limits, report to an OCPP 2.1 back end.
 
-    Fetches their journals into the site directory, brings them the site's trust bundle and the time. Runs until it is
-    stopped; everything is off then.
+    Fetches their journals into the site directory, brings them the site's trust bundle, the time, and a new firmware
+    where --update names one. Runs until it is stopped; everything is off then.
     """
     sites = [Site.load(folder) for folder in site]
     addresses = {_address(here): here for here in sites}
@@ -103,6 +107,7 @@ def controller(
         serve.run(
             addresses, keys, port, baud or _baud(sites), rs485, evses, state or site[0] / "controller.sqlite",
             csms, identity or sites[0].content["station"], secret, release, time.value,
+            load_update(update) if update else None,
         )
     )  # fmt: skip
 

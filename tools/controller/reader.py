@@ -8,10 +8,12 @@ from typing import Any
 from tools.controller import messages
 from tools.controller.evse import Evse
 from tools.controller.messages import Assembly, Id, Malformed, Message, Piece
+from tools.controller.offer import Offer
 from tools.controller.pull import Pull
 from tools.controller.sessions import Sessions
 from tools.controller.store import Store
 from tools.problem import Problem
+from tools.readers.update import Update
 from tools.site.directory import Site
 from tools.terminal import printable
 
@@ -36,6 +38,7 @@ class Reader:
         send_file: Callable[[bytes], bool], say: Callable[[str], None], authorize: Authorize | None = None,
         clock: Callable[[], float] = time.monotonic, has_time: Callable[[], bool] = lambda: True,
         release: bool = False, first_id: int = 1, is_online: Callable[[], bool] = lambda: False,
+        update: Update | None = None,
     ):  # fmt: skip
         self.site, self.name = site, site.reader
         self._send, self._send_file, self._say, self._authorize = send, send_file, say, authorize
@@ -47,6 +50,7 @@ class Reader:
         self._status_due = self._time_due = float("inf")
         self._bundle: bytes | None = None  # the last one that was sent
         self._refusal = ""
+        self._offer = Offer(update, send_file, self.complain, clock) if update else None
         self.known = False  # a READER of this channel has been answered
         self.status: dict[str, Any] = {}
         self.sessions = Sessions(
@@ -66,13 +70,15 @@ class Reader:
         """The channel is over: what was under way in it is, too."""
         self._assembly = Assembly()
         self.pull.give_up()
+        if self._offer:
+            self._offer.lost()
         self._status_due = self._time_due = float("inf")
         if self.known:
             self._say(f"{self.name}: lost")
         self.known = False
 
     def complain(self, what: str) -> None:
-        """Says that something is wrong with this reader."""
+        """Says something of this reader, as that it is not well."""
         self._say(f"{self.name}: {what}")
 
     def connectors(self) -> dict[int, str]:
@@ -120,8 +126,9 @@ class Reader:
         elif id == Id.STATUS:
             self._judge_status(values)
         elif id == Id.DOCUMENT:
-            self._say(f"{self.name}: document {printable(values['outcome'])}")
-            self._status_soon()
+            if not (self._offer and self._offer.heard(values["outcome"])):
+                self._say(f"{self.name}: document {printable(values['outcome'])}")
+                self._status_soon()
         elif id == Id.TIME_ANSWER:
             if values["result"]:
                 self._say(f"{self.name}: refuses the time; its clock says {values['unix_s']}")
@@ -198,6 +205,8 @@ class Reader:
             else:
                 self._say(f"{self.name}: not told the time, since this machine's clock is not synchronised")
                 self._time_due = now + 60
+        if self._offer:
+            self._offer.tick()
         if now >= self._status_due:
             self._status_due = now + STATUS_S
             self.tell(Id.STATUS_GET, None)
@@ -216,6 +225,8 @@ class Reader:
             if str(problem) != self._refusal:
                 self._refusal = str(problem)
                 self._say(f"{self.name}: {problem}")
+        if self._offer and self._offer.busy:
+            return
         if (
             kept
             and kept[1]["version"] > status["trust_version"]
@@ -224,3 +235,5 @@ class Reader:
         ):
             self._bundle = kept[0]
             self._say(f"{self.name}: sends trust bundle {kept[1]['version']}")
+        elif self._offer:
+            self._offer.begin()

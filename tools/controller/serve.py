@@ -17,6 +17,7 @@ from tools.controller.panel import Panel
 from tools.controller.reader import Reader
 from tools.controller.store import Store
 from tools.problem import Problem
+from tools.readers.update import Update
 from tools.site.directory import Site
 from tools.terminal import say
 
@@ -27,6 +28,7 @@ _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 async def run(
     sites: dict[int, Site], keys: dict[int, bytes], port: str, baud: int, rs485: bool, evses: dict[str, list[Evse]],
     state: Path, csms: str | None, identity: str, password: str | None, release: bool, time: str,
+    update: Update | None = None,
 ) -> None:  # fmt: skip
     """Makes everything of the command's options, and serves. sites, keys: by address; evses: by the reader's name."""
     store = Store(state)
@@ -47,7 +49,7 @@ async def run(
                 site, evses[site.reader], store, partial(panel.send, address), partial(panel.send_file, address), say,
                 backend.authorize if backend else None, release=release, first_id=first_id,
                 has_time=lambda: time == "always" or (time == "auto" and is_synchronised()),
-                is_online=lambda: backend is not None and backend.online,
+                is_online=lambda: backend is not None and backend.online, update=update,
             )  # fmt: skip
             first_id += len(site.evse_ids)
         say(f"Serving {', '.join(site.reader for site in sites.values())} on {port} at {baud} baud (Ctrl+C ends this)")
