@@ -6,6 +6,7 @@ import sys
 
 import support
 from station import update
+from store.files import Full
 from store.slots import Slots
 from ticket.verdict import BAD_SIGNATURE, Refused
 
@@ -194,6 +195,26 @@ def test_what_is_not_signed_or_not_what_was_signed_is_not_installed():
     assert list(taker.take_steps(manifest())) == [None, "BAD_SIGNATURE"]
     assert bench.give(manifest(sha256=bytes(32))) == "NEEDS 4"
     assert bench.bring(image()) == "BAD_BLOCK" and bench.trees.kept == (0, 0, 0, 0)
+
+
+def test_a_file_system_without_room_is_a_fault_and_changes_nothing():
+    bench = Bench()
+
+    def full(name, value):
+        raise Full("no room")
+
+    bench.slots.write_steps = full
+    assert bench.give(manifest()) == "STORE_FAULT" and bench.give(block(4, image()[4])) == "NO_UPDATE"
+    del bench.slots.write_steps
+    bench.give(manifest())
+
+    def no_room(version):
+        raise OSError(28)
+
+    bench.trees.install = no_room
+    assert bench.bring(image()) == "STORE_FAULT" and bench.trees.kept == (0, 0, 0, 0)
+    del bench.trees.install
+    assert bench.give(manifest()) == "INSTALLED"  # all of it is there
 
 
 def test_flash_that_fails_is_a_fault_and_a_damaged_plan_comes_anew():
