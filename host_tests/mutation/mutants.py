@@ -178,6 +178,15 @@ EXCUSED: dict[tuple[str, str], str] = {
         DECISION,
         "`self.ledger.live >= self.ledger.limit` of `self.ledger.live >= self.ledger.limit and now_s is not None`",
     ): ("what has ended may be forgotten at any time; doing it only when there is need saves the flash"),
+    (
+        CLAIMS,
+        "`span.valid(value, len(value), 0)` of `span.valid(value, len(value), 0) or utf8.decode(value)`",
+    ): "printable ASCII is UTF-8: asking that first saves the decoder's work",
+    (
+        CLAIMS,
+        "`span.valid(value, len(value), 0)` of "
+        "`span.valid(value, len(value), 0) or (min(value) > 32 and utf8.decode(value))`",
+    ): "printable ASCII is UTF-8, and has no blanks here: asking that first saves the decoder's work",
 }
 
 
