@@ -58,9 +58,6 @@ class Update:
     def take_steps(self, token):
         """Generator: None between pieces of work, then what became of a manifest or a block, one of the words above
         or a reason code."""
-        if self._trees is not None and 0 < self._trees.record()[3] < _BACK:
-            yield ON_TRIAL
-            return
         try:
             yield from self._block_steps(token) if token[:4] == _BLOCK else self._manifest_steps(token)
         except Refused as refusal:
@@ -82,6 +79,11 @@ class Update:
         if version == self._version:
             yield SAME
             return
+        if self._on_trial():
+            _, newest, tree, _ = self._trees.record()
+            waits = tree != self._trees.running and version == newest and plan == self._plan
+            yield INSTALLED if waits else ON_TRIAL
+            return
         if version <= self._newest() or (plan != self._plan and version <= self.version):
             yield OLD_VERSION
             return
@@ -94,10 +96,16 @@ class Update:
             self._plan = plan
         yield from self._next_steps(self._count() - 1)
 
+    def _on_trial(self):
+        return 0 < self._trees.record()[3] < _BACK
+
     def _newest(self):
         return max(self._version, self._trees.record()[1])
 
     def _block_steps(self, token):
+        if self._trees is not None and self._on_trial():
+            yield ON_TRIAL
+            return
         if self._trees is None or self.version <= self._newest():
             yield NO_UPDATE
             return

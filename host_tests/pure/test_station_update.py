@@ -179,8 +179,17 @@ def test_nothing_is_taken_while_the_last_update_is_on_trial_but_after_its_roll_b
         bench = Bench()
         bench.give(manifest(3))
         bench.trees.kept = (1, 2, 1, starts)
-        assert bench.give(manifest(3)) == word
+        assert bench.give(manifest(3)) == word and bench.give(manifest(1)) == "SAME"
         assert (bench.give(block(4, image()[4])) == "ON_TRIAL") == (word == "ON_TRIAL")
+
+
+def test_what_is_installed_and_has_not_been_started_yet_is_installed():
+    bench = Bench()
+    bench.give(manifest())
+    assert bench.bring(image()) == "INSTALLED"
+    assert bench.give(manifest()) == "INSTALLED" and bench.give(manifest(3)) == "ON_TRIAL"
+    bench.trees.running, bench.version = 1, 2
+    assert bench.give(manifest()) == "SAME" and bench.give(manifest(3)) == "ON_TRIAL"
 
 
 def test_a_reader_without_a_second_tree_takes_none():

@@ -192,6 +192,9 @@ def send(file: FILE, port: PortsOption) -> int:
     def work(one: str, report: deploy.Report) -> str:
         with deploy.opened(one) as board, maintenance(board):
             word = bring(board, update, report)
+        if word not in ("INSTALLED", "SAME"):
+            remedy = _REMEDIES.get(word.split(" ")[0], "make it anew")
+            raise Problem(f"{one}: the reader refused the update: {word or 'it said nothing'}; {remedy}")
         if word == "SAME":
             return f"{one}: runs version {update.content['version']} already"
         return f"{one}: version {update.content['version']} is installed and on trial"
@@ -232,7 +235,7 @@ _REMEDIES = {
 
 
 def bring(port: deploy.Port, update: Update, progress: deploy.Report) -> str:
-    """Hands an update to a board in maintenance; INSTALLED or SAME. Raises Problem if it refuses."""
+    """Hands an update to a board in maintenance; what became of it, a word of UPDATE.md."""
     total, word = len(update.image) // BLOCK, ""
 
     def on_line(line: str) -> None:
@@ -247,9 +250,6 @@ def bring(port: deploy.Port, update: Update, progress: deploy.Report) -> str:
         (Path(name) / "image").write_bytes(update.image)
         code = _DEVICE.replace("{size}", str(len(update.manifest)))
         mpremote(port, "mount", name, "exec", code, on_line=on_line, limit_s=_LIMIT_S)
-    if word not in ("INSTALLED", "SAME"):
-        remedy = _REMEDIES.get(word.split(" ")[0], "make it anew")
-        raise Problem(f"the reader refused the update: {word or 'it said nothing'}; {remedy}")
     progress(total, total, "")
     return word
 
