@@ -138,9 +138,7 @@ def _tariffs(values, cwt, _):
     for value in values:
         if type(value) is dict and not cwt:
             value = value.get(b"tariffId")
-        if type(value) is not bytes or not value:
-            return None
-        if (len(value) > 60 or not span.valid(value, len(value), 0)) and not 1 <= len(utf8.decode(value) or "") <= 60:
+        if type(value) is not bytes or not value or (len(value) > 60 and len(str(value, "utf-8")) > 60):
             return None
         found.append(value)
     return found

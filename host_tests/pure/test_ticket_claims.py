@@ -150,6 +150,7 @@ def test_a_claims_set_is_strict_cbor_whatever_its_claims():
         b"\xa7" + top + key + rest.replace(b"\x05\x81", b"\x05\x98\x01"),
         b"\xa7" + top + key + rest.replace(one, b"\x78\x0b" + one[1:]),
         b"\xa7" + top + key + rest.replace(tariffs, b"\x63T-1\x63T-\xc3"),
+        b"\xa7" + top + key + rest.replace(b"provider.example/", b"provider.example\xc3"),
         b"\xa7" + top.replace(b"\x66DE-XYZ", b"\x78\x06DE-XYZ") + key + rest,
         b"\xa7" + top.replace(b"\x58\x20" + KEY, b"\x59\x00\x20" + KEY) + key + rest,
     ):
@@ -375,6 +376,15 @@ def test_tariffs():
     bad("tariffs", [], [""], ["x" * 61], [1], [None], [[]], [{}], [{"tariffId": 1}], [{"tariffId": ""}], "x")
     bad("tariffs", {"tariffId": "t"})
     assert refusal(read, cwt(with_private(1, [{"tariffId": "t"}]))) == (BAD_CLAIM, "tariffs")
+
+
+def test_ids_of_tariffs_count_characters():
+    good("tariffs", ["x" * 60], ["ä" * 60, "x"])
+    bad("tariffs", ["x" * 61], ["x", "ä" * 61])
+    for text, wanted in (("ä" * 60, ""), ("ä" * 61, BAD_CLAIM), ("x" * 61, BAD_CLAIM)):
+        changed_set = claims_set(MINIMAL)
+        changed_set[PRIVATE_CLAIM][1] = [text]
+        assert refusal(read, cwt(changed_set))[0] == wanted, text
 
 
 def test_tariffs_are_kept_as_received():
