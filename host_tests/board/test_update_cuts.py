@@ -60,7 +60,10 @@ def check(provisioned, image, life, changes, flash):
     image.write_bytes(flash)
     with Updated(provisioned, image.with_suffix(".again"), flash=image) as reader:
         reader.switch_on()
-        reader.world.run_until(lambda: reader.served(0) or reader.board.at_prompt, 120)
+        waits = "maintenance: no station runs"
+        reader.world.run_until(
+            lambda: reader.served(0) or (reader.board.at_prompt and waits in reader.board.console_log), 120
+        )
         if not reader.served(0) and changes % 2:
             assert reader.install() in ("INSTALLED", "SAME")
             assert reader.runs() == life.version
