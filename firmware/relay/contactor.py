@@ -41,12 +41,13 @@ class WatchedRelay(GpioRelay):
         return well and super().accepts(evse_id, limits)
 
     async def deliver(self, grant):
-        """Energises. RelayFault: refused, or the contactor stayed open; nothing was energised."""
+        """Energises. RelayFault: refused, or the contactor stayed open; nothing was energised. A session that is
+        ended meanwhile was granted, and its end says why."""
         evse_id = self._starting = grant.evse_id
         try:
             await super().deliver(grant)
             session = self._sessions[evse_id]
-            while self._follows and self._contactors[evse_id]() == 1:
+            while self._follows and self.busy(evse_id) and self._contactors[evse_id]() == 1:
                 if self._age(session.started) >= _CONTACTOR_MS:
                     self._off(evse_id)
                     self._sessions.pop(evse_id, None)

@@ -1,3 +1,6 @@
+import asyncio
+
+from relay.contactor import WatchedRelay
 from relay.gpio import GpioRelay
 from relay.grant import LEASE_MS, Grant, RelayFault
 
@@ -154,3 +157,28 @@ def test_all_off_switches_every_output_off():
     bench.relay.all_off()
     assert bench.levels == {"E1": 0, "E2": 0} and not bench.relay.busy("E1")
     assert [(ended.grant.session, ended.cause) for ended in bench.relay.service()] == [(7, "RESTART")]
+
+
+def test_a_session_that_ends_while_its_contactor_closes_is_granted_and_ended_and_no_fault():
+    bench = Bench()
+    options = {"E1": lambda level: bench.levels.update({"E1": level})}, 60_000, bench.now, bench.diff
+    bench.relay = WatchedRelay({"E1": lambda: 1}, True, *options, {"E1": lambda: bench.plugged})
+    assert bench.pass_ms(100) == []
+    bench.plugged = 1
+    assert bench.relay.vehicle("E1")
+    bench.plugged = 0
+    bench.ticks += 950
+    ended = []
+
+    async def sleep_ms(ms):
+        bench.ticks += ms
+        ended.extend(bench.relay.service())
+
+    real = asyncio.sleep_ms if hasattr(asyncio, "sleep_ms") else None
+    asyncio.sleep_ms = sleep_ms
+    try:
+        bench.deliver()
+    finally:
+        asyncio.sleep_ms = real
+    assert [one.cause for one in ended + bench.pass_ms(600)] == ["UNPLUGGED"]
+    assert bench.levels == {"E1": 0} and bench.relay.fault == "" and bench.relay.accepts("E1", {})
