@@ -202,9 +202,6 @@ class ModbusRelay(Leases):
     async def _keep(self, evse_id, point, session):
         try:
             grant = session.grant
-            if self._age(point.written) >= RENEW_MS and self._age(session.renewed) <= RENEW_MS + _POLL_MS:
-                await self._write("keep", point, grant)
-                point.written = self._ticks_ms()
             for step in self._device["on"]:
                 if not await self._holds(step, point, self._value(step, grant)):
                     self.stop(evse_id, "RELAY_FAULT")  # somebody else, or its own fail-safe, switched it off
@@ -217,6 +214,11 @@ class ModbusRelay(Leases):
                 session.energy_wh = used
                 if used >= grant.limits.get("maxEnergy", used + 1):
                     self.stop(evse_id, "ENERGY")
+                    return
+            # only now: what cannot be read back or metered any more is left to the device's fail-safe
+            if self._age(point.written) >= RENEW_MS and self._age(session.renewed) <= RENEW_MS + _POLL_MS:
+                await self._write("keep", point, grant)
+                point.written = self._ticks_ms()
             point.fault = ""
         except rtu.RtuError as error:
             point.fault = str(error)

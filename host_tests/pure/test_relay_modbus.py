@@ -15,6 +15,7 @@ def relay_map(name):
 
 
 BOARD, WALLBOX = relay_map("timed-relay"), relay_map("heidelberg-energy-control")
+PHOENIX = relay_map("phoenix-ev-cc-ac1-m")
 
 
 def sealed(body):
@@ -35,6 +36,7 @@ class Line:
         self.count = 0
         self.ticks = (1 << 30) - 5
         self.levels = []
+        self.asked = b""
         self._sent = b""
 
     def now(self):
@@ -53,6 +55,7 @@ class Line:
     def write(self, frame):
         assert self.levels[-1] == 1, "spoke without the line"
         self.count += 1
+        self.asked = frame
         heard = self.hear(self.count - 1, frame)
         if len(heard) == 8 and sealed(heard[:-2]) == heard:  # a device passes over all else
             self._sent += self.alter(self.count - 1, sealed(self.answer(heard))) or b""
@@ -228,6 +231,21 @@ def test_the_energy_limit_ends_the_session():
     assert desk.wait(5) == []
     desk.line.words[18] = 1501
     assert desk.wait() == [("ENERGY", 501)]
+
+
+def test_a_device_that_takes_its_lease_and_whose_limits_cannot_be_watched_any_more_loses_it():
+    for device, limits, lost in ((WALLBOX, {"maxEnergy": 500}, (4, 17)), (PHOENIX, {}, (3, 22000))):
+        desk = Desk(device)
+        assert desk.deliver(**limits) is None
+
+        def refuse(number, frame, line=desk.line, lost=lost):
+            refused = (line.asked[1], line.asked[2] << 8 | line.asked[3]) == lost
+            return sealed(bytes((1, lost[0] | 0x80, 2))) if refused else frame
+
+        desk.line.alter = refuse
+        began = desk.line.ticks
+        assert [cause for cause, _ in desk.wait()] == ["LEASE_LOST"]
+        assert desk.line.ticks - began < 64_000 and not desk.line.on
 
 
 def test_a_device_that_was_switched_off_by_others_ends_the_session():
