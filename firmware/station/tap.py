@@ -83,24 +83,29 @@ class Tap:
 
     async def _deliver(self, verdict):
         claims = verdict.claims
-        grant = Grant(
-            verdict.session,
-            verdict.evse_id,
-            claims.provider_id,
-            verdict.key,
-            verdict.limits,
-            tariffs_json(claims),
-            claims.smart_charging_mode,
-            verdict.holder,
-            claims.id,
-        )
         try:
+            grant = Grant(
+                verdict.session,
+                verdict.evse_id,
+                claims.provider_id,
+                verdict.key,
+                verdict.limits,
+                tariffs_json(claims),
+                claims.smart_charging_mode,
+                verdict.holder,
+                claims.id,
+            )
             await self._relay.deliver(grant)
             self._keys[grant.evse_id] = grant.ticket_key
         except RelayFault as fault:
             verdict.reason, verdict.detail = reason.RELAY_FAULT, str(fault)
             if not fault.perhaps:
                 self._decision.void(verdict, reason.RELAY_FAULT)
+        except MemoryError:
+            gc.collect()
+            verdict.reason, verdict.detail = reason.INTERNAL_FAULT, "NO_MEMORY"
+            if not self._relay.stop(verdict.evse_id, reason.RELAY_FAULT):  # what had begun ends, and is journaled
+                self._decision.void(verdict, reason.INTERNAL_FAULT)
 
 
 def is_document(token, kind=b""):

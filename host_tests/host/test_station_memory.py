@@ -1,9 +1,14 @@
 """Memory that runs out in a decision: refused by name, recorded, and the ticket is as it was before."""
 
+import asyncio
+
 import pytest
 
-from host_tests.host.test_station_decision import Bench
+from host_tests.host.test_station_decision import E1, Bench, ticket
+from present.presentation import Presentation
+from relay.gpio import GpioRelay
 from station.journal import DecisionJournal
+from station.tap import Tap
 from store import journal as journal_store
 from store.files import Fault
 from ticket import cbor, form, rules
@@ -85,3 +90,30 @@ def test_a_grant_that_is_in_flash_though_its_write_failed_is_voided(bench, tmp_p
     assert written == ([(journal_store.GRANT, None), (journal_store.VOID, 1)] if after else [])
     assert bench.reason() == "GRANTED"
     assert [kind for _, kind, _ in store.read()][-1] == journal_store.GRANT and len(bench.decision.journal.unended) == 1
+
+
+class Lights:
+    def once(self, pattern):
+        pass
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_recorded_grant_whose_delivery_runs_out_of_memory_is_voided_or_ended_at_once(bench, monkeypatch, after):
+    """`after`: the output was on by then, so that the ticket has served."""
+    levels = []
+    relay = GpioRelay({E1: levels.append}, 60_000, lambda: 0, lambda end, start: end - start)
+    tap = Tap(bench.decision, relay, Lights(), lambda verdict, ms: None, lambda: 0, lambda end, start: 0)
+    whole = relay.deliver
+
+    async def no_memory(grant):
+        if after:
+            await whole(grant)
+        raise MemoryError
+
+    monkeypatch.setattr(relay, "deliver", no_memory)
+    verdict = asyncio.run(tap.present(Presentation(ticket(), "card", E1), 0))
+    assert (verdict.reason, verdict.detail) == ("INTERNAL_FAULT", "NO_MEMORY")
+    assert not relay.busy(E1) and levels == ([1, 0] if after else [])
+    assert [one.cause for one in relay.service()] == (["RELAY_FAULT"] if after else [])
+    assert [entry[0] for entry in bench.journal.entries] == (["grant"] if after else ["grant", "void"])
+    assert bench.reason() == ("ALREADY_USED" if after else "GRANTED")
