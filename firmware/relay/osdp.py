@@ -24,6 +24,9 @@ _TIME_ANSWER = const(0x08)
 _COLLECTED_ANSWER = const(0x0C)
 _STATUS = const(0x0D)
 _ANSWER_MS = const(5000)
+_BYTE_MS = const(4)  # of a long body on its way to a controller that polls every 50 ms, at 9600 baud
+_SHORT = const(200)  # bytes of a body
+_LONG = const(2500)  # what is longer takes no more time, since the reader has 20 s for a tap
 _STEP_MS = const(10)
 _LIMITS = ("maxEnergy", "maxPower", "maxCurrent", "maxDuration", "maxPrice")
 _CAUSES = (
@@ -211,15 +214,17 @@ class Osdp(Leases):
         return self.link.outbox.add(id, body, number, urgent)
 
     async def _ask(self, id, body):
-        """The values of the answer, or None after 5 s, or as soon as the controller is lost."""
+        """The values of the answer, or None after 5 s and the time that a long question takes, or as soon as the
+        controller is lost."""
         number = self._send(id, body, urgent=True)
         if number is None:
             return None
         asked = self._ticks_ms()
+        wait_ms = _ANSWER_MS + _BYTE_MS * (max(_SHORT, min(len(body), _LONG)) - _SHORT)
         key = id | 0x80, number
         self._answers[key] = None
         try:
-            while self._answers[key] is None and self._greeted and self._age(asked) < _ANSWER_MS:
+            while self._answers[key] is None and self._greeted and self._age(asked) < wait_ms:
                 await asyncio.sleep_ms(_STEP_MS)
             return self._answers[key]
         finally:
@@ -270,6 +275,7 @@ class Osdp(Leases):
 
     def _forget_controller(self):
         self._greeted = False
+        self._vehicles.clear()
         self.link.forget()
 
     def message(self, id, number, values):

@@ -91,6 +91,7 @@ class Pd:
             if code is None:
                 return self._refuse(sequence, _NAK_KEY)
             self._secure = [sequence % 3 + 1, b"", b""]
+            self._tamper = 0  # whoever is new has been told nothing
             self._device.opened()
             return self._plain(sequence, 0x78, code, b"\x03\x14\x01")
         return self._refuse(sequence, _NAK_SECURITY)

@@ -71,6 +71,32 @@ def test_grant_without_an_answer_is_a_fault_after_five_seconds_and_a_late_yes_st
 
 
 @sleeping
+def test_grant_with_long_tariffs_has_the_time_that_they_take_on_a_slow_line(line):
+    for size, ms in ((2700, 14_200), (100, 5_000)):
+        line.connect()
+        long = grant()
+        long.tariffs = b'["' + b"x" * size + b'"]'
+        delivery = Delivery(line, long)
+        delivery.step()
+        for _ in range(ms // 1000 - 1):
+            line.poll()
+            delivery.until(1000)
+        delivery.until(900)
+        assert not delivery.over
+        delivery.until(500)
+        assert delivery.over and str(delivery.fault) == "no answer"
+
+
+@sleeping
+def test_vehicle_that_the_last_channel_told_of_is_not_known_in_the_next(line):
+    line.connect()
+    line.say(0x87, b"\x01\x01", 1)
+    assert line.relay.vehicle(E2) is True
+    line.connect()
+    assert line.relay.vehicle(E2) is None
+
+
+@sleeping
 def test_grant_whose_renewal_is_not_answered_may_run_so_it_ends(line):
     line.connect()
     delivery = Delivery(line, grant())

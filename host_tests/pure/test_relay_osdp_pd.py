@@ -115,6 +115,8 @@ def test_standard_commands_in_the_channel():
     assert line.command(MFG, b"\x01\x02\x03" + bytes(10)) == (NAK, b"\x03")
     line.services.open = 1
     assert line.command(POLL) == (0x48, b"\x01\0") and line.command(POLL) == (0x40, b"")
+    line.greet()
+    assert line.command(POLL) == (0x48, b"\x01\0") and line.command(POLL)[0] == 0x90  # a new one is told, too
     line.services.open = 0
     assert line.command(LSTAT) == (0x48, b"\0\0") and line.command(POLL) == (0x40, b"")
 
