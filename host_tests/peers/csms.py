@@ -23,6 +23,11 @@ class _Peer(ChargePoint):
         if message[0] == MessageType.Call:
             get_validator(MessageType.Call, message[2], "2.1").validate(message[3])
             self._csms.heard.append((message[2], message[3]))
+            if self._csms.instead is not None and message[2] in ("TransactionEvent", "Authorize"):
+                await self._connection.send(
+                    json.dumps([message[1] if part == "id" else part for part in self._csms.instead])
+                )
+                return
         elif message[0] == MessageType.CallError:
             self._csms.errors.append(message[2])
         await super().route_message(raw_msg)
@@ -37,6 +42,8 @@ class _Peer(ChargePoint):
 
     @on(Action.status_notification)
     def on_status(self, **_: Any):
+        if self._csms.refuses_status:
+            raise ValueError("no such EVSE")
         return call_result.StatusNotification()
 
     @on(Action.authorize)
@@ -64,6 +71,10 @@ class Csms:
         self.boot: Any = "Accepted"
         self.interval_s = 300
         self.broken = False
+        self.instead: list[Any] | None = (
+            None  # what events and tickets are answered with, whatever OCPP says; "id": theirs
+        )
+        self.refuses_status = False
         self.asked: list[tuple[str, str | None]] = []  # path and Authorization of each connection
         self._server: Server | None = None
         self.port = 0

@@ -179,6 +179,27 @@ def test_event_that_the_back_end_keeps_refusing_holds_up_no_other(tmp_path, monk
     asyncio.run(play())
 
 
+@pytest.mark.parametrize(
+    "instead", [[4, "id", "Nonsense", "", {}], [2, "x", ["a"], {}], [3, "id", {"x": 1}], [3, "id", None]], ids=str
+)
+def test_back_end_that_talks_nonsense_ends_nothing_and_is_told_all_once_it_talks_sense(tmp_path, monkeypatch, instead):
+    monkeypatch.setattr(backend_module, "ANSWER_S", 0.3)
+    monkeypatch.setattr(backend_module, "ATTEMPTS", 1000)
+
+    async def play():
+        async with csms_of() as csms, Station(tmp_path / "s", csms).running() as station:
+            csms.refuses_status, csms.instead = True, instead
+            await until(lambda: station.backend.online)
+            station.session(1)
+            await until(lambda: len(csms.events()) > 1)
+            assert await station.backend.authorize(1, "DE-XYZ", "DE-XYZ-CT-1", KEY.hex()) is None
+            csms.instead = None
+            await until(lambda: station.store.waiting() == 0)
+            assert [event["seqNo"] for event in csms.events()[-2:]] == [0, 1]
+
+    asyncio.run(play())
+
+
 @pytest.mark.parametrize(("word", "answer"), [("Accepted", True), ("Blocked", False), ("Unknown", False), (None, None)])
 def test_validation_is_an_authorize(tmp_path, word, answer):
     async def play():

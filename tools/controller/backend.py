@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ocpp.exceptions import NotImplementedError as NotImplementedByUs
-from ocpp.exceptions import OCPPError
+from ocpp.exceptions import OCPPError, UnknownCallErrorCodeError
 from ocpp.routing import on
 from ocpp.v21 import ChargePoint, call, call_result
 from ocpp.v21.enums import Action
@@ -23,6 +23,7 @@ ATTEMPTS = 3  # an event that the back end answers with an error so often is set
 AGAIN_S = 1  # between two attempts to send the same event
 FIRST_WAIT_S, LONGEST_WAIT_S = 1, 60  # between two attempts to connect
 MODEL = "OSDP controller"
+_ERRORS = (OCPPError, UnknownCallErrorCodeError)  # what the back end's answer may be instead of one
 
 logging.getLogger("ocpp").setLevel(logging.CRITICAL)  # it would log every message, and tickets with them
 
@@ -85,7 +86,7 @@ class Backend:
         request = call.Authorize(id_token=id_token(provider, ticket, ticket_key), custom_data=custom)  # pyright: ignore[reportArgumentType]
         try:
             answer = await station.call(request, suppress=False)
-        except (OCPPError, TimeoutError, WebSocketException, OSError):
+        except (*_ERRORS, TimeoutError, WebSocketException, OSError):
             return None
         return answer.id_token_info["status"] == "Accepted" if answer else None
 
@@ -101,7 +102,7 @@ class Backend:
                         raise OSError("it speaks no ocpp2.1")
                     wait_s = FIRST_WAIT_S
                     await self._serve(_Station(self._identity, socket, self._stop))
-            except (OSError, WebSocketException, OCPPError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001  nothing that it sends, nor a full disk, ends what runs here
                 if self.online or wait_s == FIRST_WAIT_S:
                     self._say(f"back end: {str(error).splitlines()[0] if str(error) else 'no answer'}; offline")
             finally:
@@ -134,7 +135,7 @@ class Backend:
                 if told.get(evse_id) != status:
                     told[evse_id] = status
                     about: Any = {"evse_id": evse_id, "connector_id": 1, "connector_status": status, "timestamp": now()}
-                    await station.call(call.StatusNotification(**about), suppress=False)
+                    await station.call(call.StatusNotification(**about))  # refused or not: events come first
                     heard_at = clock()
             if await self._tell_event(station):
                 heard_at = clock()
@@ -169,7 +170,7 @@ class Backend:
         number, event = waiting
         try:
             await station.call(call.TransactionEvent(**event), suppress=False)
-        except OCPPError as error:
+        except _ERRORS as error:
             if self._store.failed(number, str(error)[:200], ATTEMPTS):
                 self._say(f"back end: refuses event {number}, which is set aside: {error}")
             await asyncio.sleep(AGAIN_S)
