@@ -96,6 +96,11 @@ class FakeReader:
         event = {"event": osdp.Event.ManufacturerReply, "vendor_code": VENDOR, "data": data}
         self.wait(lambda: self._device.submit_event(event))
 
+    def tamper(self, level: int) -> None:
+        """Its housing is opened or closed."""
+        local = {"type": osdp.StatusReportType.Local, "report": bytes((level, 0)), "nr_entries": 2}
+        self.wait(lambda: self._device.submit_event({"event": osdp.Event.Status, **local}))
+
     def say(self, id: Id, **values: object) -> int:
         """A message in its fragments; the number that it got."""
         self._number = self._number % 255 + 1

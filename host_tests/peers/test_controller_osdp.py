@@ -114,6 +114,8 @@ def test_from_the_handshake_to_the_end_of_a_session(folder, reader, monkeypatch)
         assert reader.hear(Id.VEHICLE) == {"evse": 0, "state": 1}
         assert abs(reader.hear(Id.TIME)["unix_s"] - time.time()) < 5
         reader.hear(Id.STATUS_GET)
+        reader.tamper(1)
+        FakeReader.wait(lambda: "reader-1: its housing is open" in controller.said)
         FakeReader.wait(lambda: controller.csms.told("StatusNotification"))
         asked = {"evse": 0, "why": 1, "ticket_key": TICKET_KEY, "provider": "DE-XYZ", "ticket": "DE-XYZ-CT-1"}
         assert reader.ask(Id.VALIDATE, Id.VALIDATE_ANSWER, **asked) == {"result": 1}

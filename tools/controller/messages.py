@@ -93,7 +93,7 @@ FORMS: dict[Id, tuple[str, ...]] = {
 _HEAD = struct.Struct("<BBHH")
 _PIECE = struct.Struct("<BBI")
 _FIXED = {"K": 32, "N": 16}
-_LONGEST_MESSAGE = 4096  # bytes: more than a ticket's tariffs can take
+_LONGEST_MESSAGE = 24576  # bytes: more than the tariffs of any ticket can take as JSON
 
 
 class Malformed(Exception):

@@ -64,6 +64,7 @@ class Panel:
         self._waiting: dict[int, deque[dict[str, Any]]] = {address: deque(maxlen=_MOST_WAITING) for address in keys}
         self._files: dict[int, bytes] = {}
         self._secure = dict.fromkeys(keys, False)
+        self._open = dict.fromkeys(keys, False)
         self._called_at = dict.fromkeys(keys, time.monotonic())
         self._patience = dict.fromkeys(keys, AGAIN_S)
         flags = [osdp.LibFlag.EnforceSecure]
@@ -84,6 +85,10 @@ class Panel:
         """Whether the channel to that reader stood at the last `poll`."""
         return self._secure[address]
 
+    def tampered(self, address: int) -> bool:
+        """Whether that reader has said, in this channel, that its housing is open."""
+        return self._open[address]
+
     def poll(self) -> list[tuple[int, bytes]]:
         """What readers have sent since the last call, as (address, data); sends what waits. Several times a second."""
         heard = []
@@ -91,6 +96,8 @@ class Panel:
             while (event := self._cp.get_event(address, timeout=-1)) is not None:
                 if event.get("event") == osdp.Event.ManufacturerReply and event["vendor_code"] == VENDOR:
                     heard.append((address, bytes(event["data"])))
+                elif event.get("event") == osdp.Event.Status and event["type"] == osdp.StatusReportType.Local:
+                    self._open[address] = bytes(event["report"][:1]) == b"\x01"
             self._look_after(address)
             waiting = self._waiting[address]
             while waiting and self._cp.submit_command(address, waiting[0]):
@@ -105,6 +112,7 @@ class Panel:
             self._called_at[address], self._patience[address] = now, AGAIN_S
         elif self._secure[address]:
             self._waiting[address].clear()  # what is still true is said again in the next channel
+            self._open[address] = False
         self._secure[address] = secure
 
     def _call_anew(self) -> None:
@@ -119,7 +127,7 @@ class Panel:
                 if any(self._secure.values()):
                     self._patience[address] = min(2 * self._patience[address], LONGEST_AGAIN_S)
             for address in self._secure:
-                self._secure[address] = False
+                self._secure[address] = self._open[address] = False
                 self._waiting[address].clear()
 
     def send(self, address: int, data: bytes) -> None:

@@ -15,11 +15,12 @@ from tools.site.keys import write_private
 
 SILENT_S = 30  # an export of which no piece comes for so long is given up
 _LARGEST = 16 << 20  # bytes of an export
+_MOST_BAD = 10  # exports that fail the check: one comes every minute for as long as a reader or its key is wrong
 
 
 class Pull:
-    """Fetches what is new in a reader's journal. What fails the check is kept as `….journal.bad`, and nothing of it is
-    released; the next pull then begins at the first record.
+    """Fetches what is new in a reader's journal. What fails the check is kept as `….journal.bad`, up to ten times, and
+    nothing of it is released; the next pull then begins at the first record.
 
     tell: as in `Sessions`; it returns the number that it gave the message. release: tell the reader that it may use
     the room of kept records again, once they are checked and on disk.
@@ -86,10 +87,10 @@ class Pull:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         path = self._folder / f"{self._reader}-{stamp}.journal"
         if problems:
-            self._write(path.with_suffix(".journal.bad"), export)
-            self._say(
-                f"{self._reader}: the journal is not what the reader wrote: {problems[0]}; kept beside the others"
-            )
+            bad = len(list(self._folder.glob(f"{self._reader}-*.journal.bad")))
+            kept = bad < _MOST_BAD and self._write(path.with_suffix(".journal.bad"), export)
+            where = "kept beside the others" if kept else f"not kept, since {bad} such files are here"
+            self._say(f"{self._reader}: the journal is not what the reader wrote: {problems[0]}; {where}")
             self._store.take_note(self._name, {})
             return
         if not records:

@@ -52,6 +52,7 @@ class Reader:
         self._refusal = ""
         self._offer = Offer(update, send_file, self.complain, clock) if update else None
         self.known = False  # a READER of this channel has been answered
+        self._open = False
         self.status: dict[str, Any] = {}
         self.sessions = Sessions(
             site.reader, evses, store, self.tell, clock, say, first_id, site.content.get("pass_unenforced", False),
@@ -75,7 +76,13 @@ class Reader:
         self._status_due = self._time_due = float("inf")
         if self.known:
             self._say(f"{self.name}: lost")
-        self.known = False
+        self.known = self._open = False
+
+    def look(self, is_open: bool) -> None:
+        """Takes what its tamper contact says."""
+        if is_open != self._open:
+            self._open = is_open
+            self.complain("its housing is open" if is_open else "its housing is closed again")
 
     def complain(self, what: str) -> None:
         """Says something of this reader, as that it is not well."""
@@ -109,6 +116,8 @@ class Reader:
         id, number, values = heard
         if id == Id.READER:
             self._greet(number, values)
+        elif not self.known:
+            self._say(f"{self.name}: {id.name} before it has said who it is; passed over")
         elif id == Id.GRANT:
             self.sessions.grant(number, values)
         elif id == Id.RENEW:
@@ -147,6 +156,7 @@ class Reader:
 
     def _greet(self, number: int, values: dict[str, Any]) -> None:
         """Only the reader that the site names, with its EVSEs in order, may grant anything here."""
+        self.known = False
         evses = [evse.upper() for evse in values["evses"]]
         expected = [evse.upper() for evse in self.site.evse_ids]
         refusal = ""

@@ -99,7 +99,9 @@ def step(panel: Panel, readers: dict[int, Reader]) -> None:
         except sqlite3.Error as error:
             readers[address].complain(f"cannot be written to the store: {error}")
     for address, reader in readers.items():
-        if not panel.secure(address):
+        if panel.secure(address):
+            reader.look(panel.tampered(address))
+        else:
             reader.lost()
         reader.tick()
     if panel.fault:

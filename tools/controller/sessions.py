@@ -14,6 +14,7 @@ from tools.controller.transactions import Session
 LONGEST_LEASE_S = 60  # what is not renewed for that long ends, whatever the reader writes
 AGAIN_S = 5  # between two ENDED of one session
 METER_S = 60  # between two meter values to the back end
+MOST_WAITING = 10_000  # events for it: with so many, only starts and ends are added
 UNPLUGGED_S = 2  # a contact that bounces is no driver who leaves
 OVERDRAWN_S = 10  # a vehicle has that long to obey a limit of power or current
 STOP_S = 5  # the reader has that long to end a session by itself
@@ -201,7 +202,10 @@ class Sessions:
             elif now >= running.meter_due:
                 running.meter_due = now + METER_S
                 meter_wh = self.evses[session.evse].meter_wh()
-                self._try_write(session, transactions.updated(session, self._ocpp(session), self.reader, meter_wh))
+                event = None
+                if self._store.waiting() < MOST_WAITING:
+                    event = transactions.updated(session, self._ocpp(session), self.reader, meter_wh)
+                self._try_write(session, event)
         for session in self._kept.values():
             if session.state == "ended" and now - self._told_at.get(session.session, -AGAIN_S) >= AGAIN_S:
                 self._tell_ended(session)

@@ -139,15 +139,17 @@ def _limits(session: Session) -> dict[str, Any]:
         limit["max_time"] = session.max_duration_min * 60
     if session.limits & PRICE_BIT:
         try:
-            limit["max_cost"] = float(Decimal(session.price))
+            price = Decimal(session.price)
         except InvalidOperation:
-            pass  # the reader has checked it; what is left is a broken message, and the limit is the reader's to judge
+            price = Decimal("NaN")
+        if price.is_finite():  # else a broken message: the reader has checked it, and the limit is its to judge
+            limit["max_cost"] = float(price)
     found: dict[str, Any] = {"transaction_limit": limit} if limit else {}
     try:
         first = json.loads(session.tariffs)[0]
         tariff = first["tariffId"] if isinstance(first, dict) else first
         if isinstance(tariff, str) and len(tariff) <= LONGEST_TARIFF_ID:
             found["tariff_id"] = tariff
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         pass  # no tariffs
     return found
