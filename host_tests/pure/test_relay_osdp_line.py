@@ -22,10 +22,14 @@ async def pass_on(ms):
     await Once()
 
 
-def variants(sent):
-    """Each way in which the line can spoil a packet at one byte: changed, dropped, inserted; lost; twice."""
+def variants(sent, before=()):
+    """Each way in which the line can spoil a packet at one byte: changed, dropped, inserted; lost; twice; and one of
+    those before it in its place or ahead of it."""
     yield b""
     yield sent + sent
+    for old in before:
+        yield old
+        yield old + sent
     for at in range(len(sent)):
         wrong = sent[:at] + bytes((sent[at] ^ 1 << at % 8,)) + sent[at + 1 :]
         yield wrong
@@ -41,10 +45,16 @@ class Attacked(Line):
     def __init__(self):
         super().__init__(folder())
         self.due, self.spoil, self.back, self.seen, self.ended = 0, None, False, 0, []
+        self.before = []  # the last four packets of that direction
 
     def put(self, data):
         if self.spoil is None:
             return super().put(data)
+        reply = self._put(data)
+        self.before = self.before[-3:] + [reply if self.back else data]
+        return reply
+
+    def _put(self, data):
         self.seen += 1
         if self.seen != self.due:
             return super().put(data)
@@ -72,6 +82,7 @@ class Controller:
 
     def __init__(self):
         self.on = set()
+        self.ran = False  # has energised at any time
         self.granted = False
         self.number = 0
         self.taken = False  # the reader has its end in the journal
@@ -89,6 +100,7 @@ class Controller:
             elif id == 3:
                 if self.granted:
                     self.on.add(42)
+                    self.ran = True
                 data = line.say(0x83, struct.pack("<IBIIB", 42, not self.granted, 1, 0, 1), number)
             elif id == 4:
                 self.on.discard(42)
@@ -114,8 +126,8 @@ def session(line, by_controller, restart=None, forgets=True):
         if at == restart:
             line.connect()
             if forgets:
-                taken, controller = controller.taken, Controller()
-                controller.taken = taken
+                before, controller = controller, Controller()
+                controller.taken, controller.ran = before.taken, before.ran
         try:
             controller.hear(line, line.poll())
             if by_controller and over_at is not None and (at - over_at) % 10 == 0 and not controller.taken:
@@ -131,6 +143,8 @@ def session(line, by_controller, restart=None, forgets=True):
                 break
     assert not controller.on and not line.relay.busy(E1)
     assert controller.taken or not by_controller
+    # a ticket that may come again has opened nothing
+    assert not controller.ran or delivery.fault is None or delivery.fault.perhaps
     return delivery, ended + getattr(line, "ended", [])
 
 
@@ -141,7 +155,7 @@ def attacked(due, which, back, by_controller):
     there = []
 
     def spoil(data):
-        for at, wrong in enumerate(variants(data)):
+        for at, wrong in enumerate(variants(data, line.before)):
             if at == which:
                 there.append(at)
                 return wrong
