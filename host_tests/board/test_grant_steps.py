@@ -1,11 +1,18 @@
-"""An exception or a brown-out at each step of a grant: the enable output by its pin's trace, and the journal."""
+"""An exception, a reset, a watchdog's bite or a brown-out at each step of a grant: the enable output by its pin's
+trace, and the journal."""
+
+import inspect
+
+import pytest
 
 from host_tests.board.life import read_stores
 from station.journal import END, GRANT
 from ticket import cbor
-from tools.virtual.board import HARD_RESET
+from tools.virtual.board import HARD_RESET, WDT_RESET
 
 EXCEPTION_OFF_US = 200_000  # the loop looks every 100 ms for a part that failed
+BITE_OFF_US = 8_000_000
+RESET_OFF_US = 5_000  # the step is written down before it
 STEPS = (  # what raises, before or after it has done its work
     ("station.tap", "Tap", "present", False),
     ("station.decision", "Decision", "decide", False),
@@ -30,7 +37,8 @@ def _number():
 def _fail(number):
     with open("/step", "w") as file:
         file.write(str(number + 1))
-    raise RuntimeError("step %d" % number)
+    print("fails at step", number)
+    _end(number)
 def _patch(number):
     module, owner, name, after = _STEPS[number]
     owner = getattr(__import__(module, None, None, (owner,)), owner)
@@ -78,22 +86,48 @@ def journaled(bench, folder):
     return [sequence for sequence, (kind, _) in kept.items() if kind == GRANT], ends
 
 
-def test_an_exception_at_any_step_of_a_grant_opens_at_once_and_leaves_one_end_for_each_grant(roomy, tmp_path):
+def _raises(number):
+    raise RuntimeError(number)
+
+
+def _resets(number):
+    import machine  # pyright: ignore[reportMissingImports]
+
+    machine.reset()
+
+
+def _hangs(number):
+    while True:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("end", "reset", "off_us"),
+    [
+        (_raises, HARD_RESET, EXCEPTION_OFF_US),
+        pytest.param(_resets, HARD_RESET, RESET_OFF_US, marks=pytest.mark.slow),
+        pytest.param(_hangs, WDT_RESET, BITE_OFF_US, marks=pytest.mark.slow),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_failure_at_any_step_of_a_grant_opens_in_time_and_leaves_one_end_for_each_grant(
+    roomy, tmp_path, end, reset, off_us
+):
     station = roomy
-    station.wrap_main(_FAILS)
+    station.wrap_main(inspect.getsource(end).replace(end.__name__, "_end") + _FAILS)
     station.start()
     for number in range(len(STEPS)):
         began_us, said = station.world.now_us, len(station.board.console_log)
         resets = len(station.board.resets)
         station.chip.field.put(station.card(station.provisioned.ticket()))
-        assert station.world.run_until(lambda: len(station.board.resets) > resets, 6), STEPS[number]  # noqa: B023
+        assert station.world.run_until(lambda: len(station.board.resets) > resets, 15), STEPS[number]  # noqa: B023
         station.chip.field.take()
-        assert f"RuntimeError: step {number}\r" in station.printed_since(said), STEPS[number]
-        assert station.board.resets[-1][1] == HARD_RESET and not station.relay_on
+        assert f"fails at step {number}\r" in station.printed_since(said), STEPS[number]
+        assert station.board.resets[-1][1] == reset and not station.relay_on
         assert station.world.run_until(lambda: station.served(said), 400)  # noqa: B023  the brake after some
         closed_us = on_us(station, began_us)
         assert len(closed_us) == (number >= CLOSED), (STEPS[number], closed_us)
-        assert all(us <= EXCEPTION_OFF_US for us in closed_us), (STEPS[number], closed_us)
+        assert all(us <= off_us for us in closed_us), (STEPS[number], closed_us)
     assert station.tap_ticket().reason == "GRANTED" and station.relay_on
     station.power_cut()
     grants, ends = journaled(station, tmp_path / "stores")
