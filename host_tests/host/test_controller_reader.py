@@ -25,11 +25,16 @@ class Desk:
         self.evse = SimulatedEvse(clock=lambda: self.now)
         self.sent: list[bytes] = []
         self.told: list[str] = []
+        self.documents: list[bytes] = []
         self.store = Store(folder / "controller.sqlite")
         self.reader = Reader(
-            Site.load(folder), [self.evse], self.store, self.sent.append, lambda document: True, self.told.append,
+            Site.load(folder), [self.evse], self.store, self.sent.append, self._take, self.told.append,
             clock=lambda: self.now, has_time=lambda: False,
         )  # fmt: skip
+
+    def _take(self, document):
+        self.documents.append(document)
+        return True
 
     def say(self, id, **values):
         """A message of the reader; the ids of what it got for it."""
@@ -105,3 +110,21 @@ def test_where_the_back_end_is_away_for_long_only_starts_and_ends_are_still_kept
         kept.append((waiting[1]["event_type"], waiting[1]["seq_no"]))
         desk.store.sent(waiting[0])
     assert kept == [("Started", 0), ("Updated", 1), ("Updated", 2), ("Ended", 3)]
+
+
+def test_trust_bundle_is_sent_until_the_reader_has_answered_it_and_never_two_at_once(desk):
+    bundle = desk.reader.site.trust_bundle()
+    status = {**dict.fromkeys((form.split()[1] for form in messages.FORMS[Id.STATUS]), 0), "fault": ""}
+    desk.say(Id.READER, **READER)
+    for _ in range(2):
+        desk.say(Id.STATUS, **status)
+    assert desk.documents == [bundle] and not desk.reader._begin(b"another")
+    desk.reader.lost()
+    desk.say(Id.READER, **READER)
+    desk.say(Id.STATUS, **status)
+    desk.now += 301
+    desk.say(Id.STATUS, **status)
+    assert desk.documents == [bundle] * 3
+    desk.say(Id.DOCUMENT, result=1, outcome="BAD_SIGNATURE")
+    desk.say(Id.STATUS, **status)
+    assert desk.documents == [bundle] * 3 and desk.reader._begin(b"another")

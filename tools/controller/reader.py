@@ -21,6 +21,7 @@ VALIDATION_S = 4.5  # the reader waits 5 s, the way there and back included
 STATUS_S = 60
 SOON_S = 2
 TIME_S = 3600
+DOCUMENT_S = 300  # until a document of which nothing more was heard is given up: far more than any takes at 9600 baud
 
 # (OCPP's EVSE id, provider, ticket id, ticket key in hexadecimal) -> yes, no, or None for silence
 Authorize = Callable[[int, str, str, str], Awaitable[bool | None]]
@@ -48,9 +49,10 @@ class Reader:
         self._tasks: set[asyncio.Task] = set()
         self._vehicles: list[int] = []
         self._status_due = self._time_due = float("inf")
-        self._bundle: bytes | None = None  # the last one that was sent
+        self._sent = self._bundle = b""  # the last trust bundle that was sent, and that was answered
+        self._document_until = 0.0  # one is under way
         self._refusal = ""
-        self._offer = Offer(update, send_file, self.complain, clock) if update else None
+        self._offer = Offer(update, self._begin, self.complain, clock) if update else None
         self.known = False  # a READER of this channel has been answered
         self._open = False
         self.status: dict[str, Any] = {}
@@ -70,6 +72,7 @@ class Reader:
     def lost(self) -> None:
         """The channel is over: what was under way in it is, too."""
         self._assembly = Assembly()
+        self._document_until = 0.0
         self.pull.give_up()
         if self._offer:
             self._offer.lost()
@@ -77,6 +80,13 @@ class Reader:
         if self.known:
             self._say(f"{self.name}: lost")
         self.known = self._open = False
+
+    def _begin(self, document: bytes) -> bool:
+        """Sends a document; False while another is under way, which a second one would spoil."""
+        if self._clock() < self._document_until or not self._send_file(document):
+            return False
+        self._document_until = self._clock() + DOCUMENT_S
+        return True
 
     def look(self, is_open: bool) -> None:
         """Takes what its tamper contact says."""
@@ -135,7 +145,9 @@ class Reader:
         elif id == Id.STATUS:
             self._judge_status(values)
         elif id == Id.DOCUMENT:
+            self._document_until = 0.0
             if not (self._offer and self._offer.heard(values["outcome"])):
+                self._bundle = self._sent
                 self._say(f"{self.name}: document {printable(values['outcome'])}")
                 self._status_soon()
         elif id == Id.TIME_ANSWER:
@@ -237,13 +249,8 @@ class Reader:
                 self._say(f"{self.name}: {problem}")
         if self._offer and self._offer.busy:
             return
-        if (
-            kept
-            and kept[1]["version"] > status["trust_version"]
-            and kept[0] != self._bundle
-            and self._send_file(kept[0])
-        ):
-            self._bundle = kept[0]
+        if kept and kept[1]["version"] > status["trust_version"] and kept[0] != self._bundle and self._begin(kept[0]):
+            self._sent = kept[0]
             self._say(f"{self.name}: sends trust bundle {kept[1]['version']}")
         elif self._offer:
             self._offer.begin()
