@@ -1,8 +1,8 @@
 """gpio with an input for each contactor's mirror contact, which is closed (and the input 1) while the contactor is
 open: a broken wire counts as a closed contactor.
 
-A fault stays until a reset, and no grant is taken until then. After it each contactor must have been seen open
-before the first grant, so a welded one is found again with nothing stored.
+A fault stays until a reset, and no grant is taken until then. After it, and after each session, a contactor must have
+been seen open before the next grant, so a welded one is found again with nothing stored.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ class WatchedRelay(GpioRelay):
         super().__init__(*options)
         self._contactors = contactors
         self._follows = follows
-        self._opened = set()  # those seen open while off
+        self._opened = set()  # those seen open since they were last switched off
         self._wrong = {}  # evse_id: since when, in ticks
         self._faults = {}
         self._starting = None
@@ -79,3 +79,4 @@ class WatchedRelay(GpioRelay):
     def _off(self, evse_id):
         super()._off(evse_id)
         self._wrong.pop(evse_id, None)
+        self._opened.discard(evse_id)

@@ -159,6 +159,21 @@ def test_all_off_switches_every_output_off():
     assert [(ended.grant.session, ended.cause) for ended in bench.relay.service()] == [(7, "RESTART")]
 
 
+def test_no_grant_is_taken_between_a_session_s_end_and_the_first_look_at_its_open_contactor():
+    bench = Bench()
+    closed = [0]
+    options = {"E1": lambda level: bench.levels.update({"E1": level})}, 60_000, bench.now, bench.diff
+    bench.relay = WatchedRelay({"E1": lambda: 1 - closed[0]}, True, *options)
+    assert bench.pass_ms(100) == []
+    closed[0] = 1
+    bench.deliver()
+    bench.relay.stop("E1", "STOPPED_BY_DRIVER")
+    assert refused(bench, "E1")
+    closed[0] = 0
+    bench.pass_ms(100)
+    assert bench.relay.accepts("E1", {})
+
+
 def test_a_session_that_ends_while_its_contactor_closes_is_granted_and_ended_and_no_fault():
     bench = Bench()
     options = {"E1": lambda level: bench.levels.update({"E1": level})}, 60_000, bench.now, bench.diff
