@@ -298,12 +298,17 @@ MAP_SCHEMA = _table(
 def relay_map(name: str) -> dict:
     """The register map of that name as the reader takes it. Raises Problem where the file is not as MAP_SCHEMA."""
     path = MAPS / f"{name}.json"
-    content = json.loads(path.read_text("utf-8"))
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise Problem(f"{path} is no JSON: {error}; correct the map") from None
     if error := best_match(Draft202012Validator(MAP_SCHEMA).iter_errors(content)):
         raise Problem(f"{path}: {_named(list(error.absolute_path))}: {error.message}; correct the map")
-    for step in content["off"]:
-        if step["value"] != 0:
-            raise Problem(f"{path}: what switches off writes 0, and nothing else")
+    if any(step["value"] != 0 for step in content["off"]):
+        raise Problem(f"{path}: what switches off writes 0, and nothing else")
+    asking = [what for what in ("start", "on", "keep") for step in content[what] if step["value"] == "amps"]
+    if asking and ("start" in asking or "amps" not in content):
+        raise Problem(f'{path}: "amps" is a value of on and keep, where the map says which are the lowest and highest')
     return {key: value for key, value in content.items() if key not in ("name", "failsafe")}
 
 
