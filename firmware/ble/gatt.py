@@ -26,7 +26,7 @@ _MTU = const(21)
 
 _RING = const(4096)
 _HEAD = const(5)
-_KEPT_FREE = const(96)  # for what is no frame: to lose a frame costs one phone, to lose a connection costs its place
+_KEPT_FREE = const(96)  # for phones that come and go: to lose a frame costs one phone, to lose a connection its place
 _ROOM = const(6000)
 _LOOK_MS = const(10)
 _IDLE_MS = const(40)
@@ -135,6 +135,7 @@ class Peripheral:
         self._report = report
         self._ring = bytearray(_RING)
         self._put = self._got = 0
+        self._torn = False  # there was no memory to hear something
         self.links = {}  # by handle
         self._advertising = False
         self.full = False  # a phone has found no room since the last message
@@ -164,7 +165,7 @@ class Peripheral:
         ble, uuid = self.ble, self._uuid
         ble.active(False)
         self._put = self._got = 0
-        self._advertising = False
+        self._advertising = self._torn = False
         ble.active(True)
         ble.config(mtu=517, gap_name=self._name)
         ble.irq(self._irq)
@@ -195,14 +196,17 @@ class Peripheral:
     # The ring: written by the handler alone up to _put, read by the task alone from _got.
 
     def _irq(self, event, data):
-        told, spare = b"", 0
-        if event == _WRITTEN:
-            told, spare = self.ble.gatts_read(data[1]), _KEPT_FREE
-        elif event == _MTU:
-            told = bytes((data[1] & 0xFF, data[1] >> 8))
-        elif event not in (_CONNECT, _DISCONNECT, _READ_REQUEST):
-            return
-        self._keep(event, data[0], told, spare)
+        told = b""
+        try:
+            if event == _WRITTEN:
+                told = self.ble.gatts_read(data[1])
+            elif event == _MTU:
+                told = bytes((data[1] & 0xFF, data[1] >> 8))
+            elif event not in (_CONNECT, _DISCONNECT, _READ_REQUEST):
+                return
+            self._keep(event, data[0], told, 0 if event <= _DISCONNECT else _KEPT_FREE)
+        except MemoryError:  # what leaves a handler is the last that MicroPython lets it hear
+            self._torn = True
 
     def _keep(self, kind, handle, data, spare):
         put, size = self._put, len(data)
@@ -218,12 +222,16 @@ class Peripheral:
         self._put = (put + size) % _RING
 
     def _taken(self, count):
-        at, self._got = self._got, (self._got + count) % _RING
-        if at + count <= _RING:
-            return self._ring[at : at + count]
-        return self._ring[at:] + self._ring[: at + count - _RING]
+        at = self._got
+        data = self._ring[at : at + count]
+        if len(data) < count:
+            data += self._ring[: count - len(data)]
+        self._got = (at + count) % _RING  # only now: the handler writes over what has been read, at any time
+        return data
 
     def _drain(self):
+        if self._torn:
+            raise MemoryError
         while self._got != self._put:
             head = self._taken(_HEAD)
             kind, handle = head[0], head[1] | head[2] << 8

@@ -1,12 +1,13 @@
 """Memory that runs out while phones are served: a phone is lost, or the radio starts anew, and nothing else."""
 
 import asyncio
+from typing import Any
 
 from ble.gatt import Gone, Peripheral
 from host_tests.host.test_station_presence import Clock
 from station.offers import Offers
 
-CONNECT, DISCONNECT, WRITTEN = 1, 2, 3
+CONNECT, DISCONNECT, WRITTEN, READ_REQUEST = 1, 2, 3, 4
 
 
 class Ble:
@@ -123,6 +124,55 @@ def test_a_ring_that_there_is_no_memory_to_read_starts_the_radio_anew():
         await is_served(air, 5)
 
     Air().run(scene)
+
+
+def test_a_handler_that_finds_no_memory_raises_nothing_and_the_radio_starts_anew(monkeypatch):
+    """MicroPython never again calls a handler that has raised."""
+
+    def no_memory(handle):
+        raise MemoryError
+
+    async def scene(air):
+        await is_served(air, 5)
+        with monkeypatch.context() as while_there_is_none:
+            while_there_is_none.setattr(air.ble, "gatts_read", no_memory)
+            air.ble.writes(5, b"\x03\x01\x00\x01?")
+        await air.rounds()
+        assert air.ble.starts == 2 and air.said == ["no memory"] and not air.peripheral.links
+        await is_served(air, 5)
+
+    Air().run(scene)
+
+
+def test_what_is_heard_while_the_ring_is_read_changes_nothing_that_is_being_read():
+    """The handler runs at any time, on a board in a thread of its own."""
+
+    class Ring(bytearray):
+        heard: Any = staticmethod(lambda: None)
+
+        def __getitem__(self, key) -> Any:
+            if isinstance(key, slice):
+                self.heard()
+            return super().__getitem__(key)
+
+    peripheral = Air().peripheral
+    for start in (0, 4000):  # from the second one on it is read in two pieces
+        peripheral._ring, peripheral._put, peripheral._got = Ring(4096), start, start
+        peripheral._keep(WRITTEN, 1, b"A" * 2000, 0)
+        peripheral._ring.heard = lambda: peripheral._keep(WRITTEN, 2, b"B" * 2500, 0)  # more than there is room for
+        assert peripheral._taken(5) == b"\x03\x01\x00\xd0\x07"
+        assert peripheral._taken(2000) == b"A" * 2000
+
+
+def test_reads_that_nobody_has_looked_at_leave_room_for_phones_that_come_and_go():
+    peripheral = Air().peripheral
+    for _ in range(4096):
+        peripheral._irq(READ_REQUEST, (1, 1))
+    lost = peripheral.lost
+    for connection in range(2, 10):
+        peripheral._irq(CONNECT, (connection, 0, b""))
+        peripheral._irq(DISCONNECT, (connection, 0, b""))
+    assert lost and peripheral.lost == lost
 
 
 def test_a_phone_whose_leaving_was_not_heard_gets_nothing_that_is_meant_for_the_next_one():
