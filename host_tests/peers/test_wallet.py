@@ -23,6 +23,10 @@ def test_a_key_is_handed_over_as_the_jwk_that_issuers_take(wallet):
     key = wallet.key()
     assert list(key) == ["kty", "crv", "x"] and (key["kty"], key["crv"]) == ("OKP", "Ed25519")
     assert len(raw(key["x"])) == 32
+    toast = wallet.page.get_by_text("A new key is ready")
+    toast.wait_for()
+    next_one, toast = wallet.page.locator("#copy-key").bounding_box(), toast.bounding_box()
+    assert next_one["y"] + next_one["height"] <= toast["y"], "what comes next is not covered by it"
     wallet.context.grant_permissions(["clipboard-read", "clipboard-write"])
     wallet.page.click("#copy-key")
     wallet.page.get_by_text("Key copied").wait_for()
@@ -119,7 +123,7 @@ def test_a_ticket_says_what_it_is_good_for(wallet):
             providerName=[{"language": "de", "text": "Beispiel"}, {"language": "en", "text": "<b>Example</b>"}],
             validEVSEIds=[EVSE], validChargingPools=["DE*ABC*P1"], invalidEVSEIds=[E2], daysOfWeek=["Monday"],
             maxEnergy=50500, maxPower=22000, maxCurrent=32, maxDuration=90,
-            maxPrice={"amount": "20.50", "currency": "EUR"},
+            maxPrice={"amount": "20.50", "currency": "EUR"}, smartChargingMode="Bidirectional",
             tariffs=["night", {"tariffId": "day", "currency": "EUR"}], evseKind="AC", multiUsage="Allowed",
         )
     )  # fmt: skip
@@ -129,6 +133,8 @@ def test_a_ticket_says_what_it_is_good_for(wallet):
         "50.5 kWh, 22 kW, 32 A, 1 h 30 min, 20.50 EUR", "night, day", "AC", "as often as you like",
     ):  # fmt: skip
         assert text in shown
+    wallet.page.click(".ticket summary")
+    assert "Smart charging\nyes, in both directions" in wallet.page.inner_text(".ticket")
     wallet.speak("de")
     shown = wallet.page.inner_text(".ticket")
     for text in ("Gültig", "Beispiel", "Standort DE*ABC*P1 oder DE*ABC*E1*1, außer", "Montag", "50,5 kWh", "20,50 EUR"):
@@ -208,6 +214,11 @@ def test_expired_early_and_used_tickets_say_so(wallet):
     wallet.close_dialog()
     assert states.all_inner_texts() == ["Not yet", "Used", "Expired"]
     assert "Last: Unlocked, DE*ABC*E1*1" in wallet.page.inner_text(".ticket:nth-child(2)")
+    wallet.page.clock.set_fixed_time("2100-01-01")
+    wallet.speak("en")
+    assert states.all_inner_texts() == ["Expired"] * 3
+    usable = wallet.page.locator(".ticket:has([data-p=use]:enabled)").all_inner_texts()
+    assert len(usable) == 1 and "Last: Unlocked" in usable[0], "it can still end the session that it began"
 
 
 # At the station

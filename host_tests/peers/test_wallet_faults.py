@@ -99,6 +99,28 @@ def test_of_several_charging_points_the_driver_chooses_one(wallet):
     assert wallet.station.presented.evse_id == E2
 
 
+def test_who_presents_the_ticket_of_a_running_session_is_warned_and_told_that_it_has_ended(wallet):
+    station, words = wallet.station, wallet.words("en")
+    wallet.add(wallet.ticket(multiUsage="Allowed"))
+    station.decide = lambda _: ("STOPPED", {})  # who was never granted anything is not told so
+    wallet.use()
+    assert words["mayRun"] not in wallet.page.inner_text("#present")
+    assert wallet.confirm() == words["reasons"]["EVSE_BUSY"][0]
+    wallet.close_dialog()
+    for breaks in ("verdict", ""):  # perhaps granted, and granted
+        station.decide, station.breaks = lambda _: ("GRANTED", {}), breaks
+        wallet.unlock()
+        wallet.close_dialog()
+        station.decide, station.breaks = lambda _: ("STOPPED", {}), ""
+        wallet.use()
+        assert words["mayRun"] in wallet.page.inner_text("#present")
+        assert [wallet.confirm(), wallet.advice()] == words["faults"]["STOPPED"]
+        wallet.close_dialog()
+        assert "Last: Charging ended, DE*ABC*E1*1" in wallet.page.inner_text(".ticket")
+    station.decide = lambda _: ("EVSE_BUSY", {})  # by somebody else's
+    assert wallet.unlock() == words["reasons"]["EVSE_BUSY"][0]
+
+
 def test_a_driver_who_says_no_sends_nothing(wallet):
     wallet.add()
     wallet.use()

@@ -91,7 +91,7 @@ def ticket(wallet: WalletPage, station: Desk, **claims) -> bytes:
     return mint(whole, load_key(station.provisioned.site / "issuer.jwk", private=True))
 
 
-def test_a_driver_is_granted_and_told_and_the_ticket_serves_once(in_reach):
+def test_a_driver_is_granted_and_ends_the_session_and_is_told_so_and_the_ticket_serves_once(in_reach):
     wallet, station = in_reach()
     wallet.add(ticket(wallet, station, e2eCommunicationSecurity="EphemeralKeyAgreement"))
     assert wallet.unlock() == "Unlocked"
@@ -99,8 +99,10 @@ def test_a_driver_is_granted_and_told_and_the_ticket_serves_once(in_reach):
     assert "1 min" in shown and "Sent encrypted" in shown
     assert station.relay_on
     wallet.close_dialog()
-    station.wait_relay_off()
     wallet.speak("de")
+    assert wallet.unlock() == "Laden beendet"
+    assert not station.relay_on
+    wallet.close_dialog()
     assert wallet.unlock() == "Das Ticket wurde schon benutzt"
     assert not station.relay_on
     wallet.close_dialog()

@@ -69,7 +69,8 @@ Decide = Callable[["WalletStation"], tuple[str, dict[str, int]]]
 
 
 class WalletStation:
-    """decide: what comes of a PRESENT, (reason, limits) by the station that has it in `presented`.
+    """decide: what comes of a PRESENT, (reason, limits) by the station that has it in `presented`; STOPPED is
+    what a reader tells whose session it has ended: EVSE_BUSY with the EVSE.
 
     breaks: where the connection is lost, "" for nowhere: an operation, "ticket", "last frame" or "verdict"; encrypts:
     whether it offers the channel; forge: changes a message on its way out, by its name "hello" or "verdict".
@@ -169,7 +170,8 @@ class WalletStation:
             self._connected = False
             return None
         reason, limits = self.decide(self)
-        verdict = self._session.verdict(reason, self.presented.evse_id, limits)
+        evse = None if reason == "EVSE_BUSY" else self.presented.evse_id
+        verdict = self._session.verdict("EVSE_BUSY" if reason == "STOPPED" else reason, evse, limits)
         return self._send("verdict", self.channel.seal(verdict) if self.channel else verdict)
 
     def _events(self, _: dict) -> dict:

@@ -239,7 +239,7 @@ async function attempt(ticket, known, codeAsked) {
     if (!key) throw new Fault('NO_KEY');
     device ??= await during(t('looking'), t('lookingText'), choose());
     const offer = device && (await during(t('connecting'), t('connectingText'), look(device)));
-    confirmed = offer && (await confirm(offer, codeAsked));
+    confirmed = offer && (await confirm(offer, { codeAsked, mayRun: mayRun(ticket.id) }));
     if (!confirmed) return null;
     const { evse } = confirmed;
     const closed = working(t('presenting', { evse }), t('presentingText'));
@@ -247,7 +247,11 @@ async function attempt(ticket, known, codeAsked) {
     const work = present(device, { confirmed, ticket: ticket.bytes, claims: ticket.claims, key, tell });
     // Whoever closes the dialog now only stops looking: what the station decides is still noted.
     const noted = work.then(
-      async (verdict) => (await note(ticket, evse, verdict.reason), { ...verdict, device }),
+      async (verdict) => {
+        const reason = endedBy(verdict, evse) && mayRun(ticket.id) ? 'STOPPED' : verdict.reason;
+        await note(ticket, evse, reason);
+        return { ...verdict, reason, device };
+      },
       async (error) => {
         if (error.code === 'LOST_LATE') await note(ticket, evse, error.code);
         throw error;
@@ -260,6 +264,15 @@ async function attempt(ticket, known, codeAsked) {
     return { reason: error.code ?? 'UNFORESEEN', device: error.code === 'UNREACHABLE' ? null : device };
   }
 }
+
+/** Whether a session of this ticket's may run: it was granted, or may have been. Presented there again it ends that. */
+function mayRun(id) {
+  const { spent, last } = held.tickets.find((ticket) => ticket.id === id) ?? {};
+  return Boolean(spent) || last?.reason === 'LOST_LATE';
+}
+
+/** A station that ended the ticket's own session says so by naming the charging point, which a busy one does not. */
+const endedBy = (verdict, evse) => verdict.reason === 'EVSE_BUSY' && verdict.evse === evse;
 
 const note = (ticket, evse, reason) => vault.note(ticket.id, { at: Date.now(), evse, reason });
 

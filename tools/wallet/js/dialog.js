@@ -32,7 +32,8 @@ function sign(mood) {
 // What the driver can put right on the spot, so that it is no alarm.
 const SOON = new Set(['PRESENCE_REQUIRED', 'EVSE_BUSY', 'NOT_YET_VALID', 'ONLINE_VALIDATION_REQUIRED', 'NOT_FOUND',
   'LOST', 'LOST_LATE', 'SILENT', 'UNREACHABLE', 'NOT_ALLOWED']);
-const moodOf = (code) => (code === 'GRANTED' ? 'good' : SOON.has(code) ? 'wait' : 'bad');
+const DONE = ['GRANTED', 'STOPPED'];
+const moodOf = (code) => (DONE.includes(code) ? 'good' : SOON.has(code) ? 'wait' : 'bad');
 
 function button(key, className, onclick) {
   return make('button', { type: 'button', className, textContent: t(key), onclick });
@@ -79,9 +80,9 @@ export function nowWorking(text) {
   if (line) line.textContent = text;
 }
 
-/** Asks which EVSE, and for the code that a station may show; `asked`: this one seems to. Gives {reader, evse, code},
- * or null. */
-export function confirm({ reader, evses }, asked) {
+/** Asks which EVSE, and for the code that a station may show. codeAsked: this one seems to; mayRun: the ticket may have a
+ * session there. Gives {reader, evse, code}, or null. */
+export function confirm({ reader, evses }, { codeAsked, mayRun }) {
   const single = evses.length === 1;
   const problem = make('p', { className: 'problem', role: 'alert', hidden: true });
   const code = make('input', {
@@ -105,7 +106,8 @@ export function confirm({ reader, evses }, asked) {
       single ? make('p', { textContent: t('confirmText') }) : null,
       choice,
       make('p', { className: 'fine', textContent: t('station', { reader }) }),
-      make('details', { open: asked }, make('summary', { textContent: t('showsCode') }),
+      mayRun ? make('p', { className: 'notice', textContent: t('mayRun') }) : null,
+      make('details', { open: codeAsked }, make('summary', { textContent: t('showsCode') }),
         make('label', { for: 'code', textContent: t('code') }), code,
         make('p', { className: 'fine', id: 'code-hint', textContent: t('codeHint') })),
       problem,
@@ -126,7 +128,7 @@ export function tellVerdict({ reason, limits = {}, encrypted = false }) {
       make('p', { className: 'advice', textContent: advice }),
       facts ? make('dl', {}, make('dt', { textContent: t('limits') }), make('dd', { textContent: facts })) : null,
       encrypted ? make('p', { className: 'fine', textContent: t('encryptedMark') }) : null,
-      reason === 'GRANTED' ? null : make('p', { className: 'fine', textContent: t('reasonCode', { code: reason }) }),
+      DONE.includes(reason) ? null : make('p', { className: 'fine', textContent: t('reasonCode', { code: reason }) }),
       make('div', { className: 'actions' },
         again ? button('again', 'primary', () => settle('again')) : null,
         button('close', again ? 'quiet' : 'primary', closeDialog)));

@@ -2,7 +2,7 @@
 //
 // keys:    {x, created, key}  x: the public key, base64url; key: a CryptoKey that no script can export
 // tickets: {id, x, bytes, added, last, spent}  id: of this record; x: its key; last: null, or {at, evse, reason} of the last
-//          try; spent: whether a station has said that it was used
+//          try, STOPPED where that ended its session; spent: whether a station has said that it was used
 
 import { Fault, toBase64url } from './bytes.js';
 

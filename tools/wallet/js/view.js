@@ -11,7 +11,9 @@ const PLACES = [
 const EXCEPT = [
   ['pools', 'invalidChargingPools'], ['stations', 'invalidChargingStations'], ['evses', 'invalidEVSEIds'],
 ];
-const WORDED = ['multiUsage', 'validationMethod'];
+const WORDED = [
+  'multiUsage', 'validationMethod', 'smartChargingMode', 'meterValueSignatures', 'e2eCommunicationSecurity',
+];
 const TIMES = ['created', 'notBefore', 'notAfter'];
 
 /** Puts the words of the language into all elements that name them. */
@@ -123,7 +125,8 @@ export function ticketCard(ticket, now, { onUse, onRemove }) {
     part('last').hidden = false;
     part('last').textContent = lastOf(last);
   }
-  part('use').disabled = !claims || state === 'ended';
+  // An ended ticket may still end the session that it began.
+  part('use').disabled = !claims || (state === 'ended' && last?.reason !== 'GRANTED');
   part('use').classList.toggle('primary', state === 'valid');
   part('use').addEventListener('click', onUse);
   part('remove').addEventListener('click', onRemove);

@@ -51,6 +51,9 @@ export const DE = {
   minutes: '{count} min', hours: '{count} h', or: 'oder',
   multiUsage: { NotAllowed: 'einmal', OnlyAtTheSameEVSE: 'erneut am selben Ladepunkt', AfterOnlineValidation: 'erneut, wenn die Station den Anbieter fragen kann', Allowed: 'beliebig oft' },
   validationMethod: { OfflineChargingAllowed: 'offline', ShouldBeValidated: 'Station fragt den Anbieter, wenn sie kann', MustBeValidated: 'Station muss den Anbieter fragen' },
+  smartChargingMode: { NotAllowed: 'nein', Smart: 'ja', Bidirectional: 'ja, in beide Richtungen' },
+  meterValueSignatures: { WhenAvailable: 'wenn die Station sie hat', Mandatory: 'Pflicht', Off: 'nicht nötig' },
+  e2eCommunicationSecurity: { Unencrypted: 'nicht nötig', EphemeralKeyAgreement: 'Pflicht' },
   encryptedOnly: 'nur verschlüsselt',
   names: {
     id: 'Ticketnummer', providerId: 'Anbieter', providerName: 'Name des Anbieters', created: 'Ausgestellt', notBefore: 'Gültig ab', notAfter: 'Gültig bis',
@@ -70,6 +73,7 @@ export const DE = {
   connectingText: 'Bleib nah an der Ladestation.',
   confirmTitle: 'Ist das dein Ladepunkt?',
   confirmText: 'Vergleiche mit dem Schild am Ladepunkt. Nur dieser wird freigeschaltet.',
+  mayRun: 'Läuft hier gerade dein eigener Ladevorgang, dann endet er damit.',
   confirmMany: 'Welcher Ladepunkt ist deiner? Vergleiche mit seinem Schild.',
   station: 'Station {reader}',
   showsCode: 'Die Station zeigt einen Code',
@@ -125,6 +129,7 @@ export const DE = {
   },
 
   faults: {
+    STOPPED: ['Laden beendet', 'Du hast das Ticket des Ladevorgangs gezeigt, der hier lief; damit ist er zu Ende.'],
     EMPTY: ['Darin ist kein Ticket', 'Füge das ganze Ticket ein oder öffne seine Datei.'],
     NOT_BOUND: ['Dieses Ticket ist für niemand Bestimmten', 'Über Bluetooth nehmen Stationen nur Tickets für einen deiner Schlüssel. Schick deinem Anbieter einen aus Schritt 1.'],
     NOT_MINE: ['Dieses Ticket ist für einen anderen Schlüssel', 'Kein Schlüssel dieser Wallet ist der, den es nennt. Schick deinem Anbieter den aus Schritt 1 und bitte um ein neues.'],

@@ -51,6 +51,9 @@ export const EN = {
   minutes: '{count} min', hours: '{count} h', or: 'or',
   multiUsage: { NotAllowed: 'once', OnlyAtTheSameEVSE: 'again at the same charging point', AfterOnlineValidation: 'again if the station can ask your provider', Allowed: 'as often as you like' },
   validationMethod: { OfflineChargingAllowed: 'offline', ShouldBeValidated: 'station asks your provider if it can', MustBeValidated: 'station must ask your provider' },
+  smartChargingMode: { NotAllowed: 'no', Smart: 'yes', Bidirectional: 'yes, in both directions' },
+  meterValueSignatures: { WhenAvailable: 'if the station has them', Mandatory: 'required', Off: 'not needed' },
+  e2eCommunicationSecurity: { Unencrypted: 'not needed', EphemeralKeyAgreement: 'required' },
   encryptedOnly: 'only encrypted',
   names: {
     id: 'Ticket number', providerId: 'Provider', providerName: 'Provider name', created: 'Issued', notBefore: 'Valid from', notAfter: 'Valid until',
@@ -70,6 +73,7 @@ export const EN = {
   connectingText: 'Stay close to the charging station.',
   confirmTitle: 'Is this your charging point?',
   confirmText: 'Compare with the label on the charging point. Only this one will be unlocked.',
+  mayRun: 'If your own charging session is running here, this ends it.',
   confirmMany: 'Which charging point is yours? Compare with the label on it.',
   station: 'Station {reader}',
   showsCode: 'The station shows a code',
@@ -126,6 +130,7 @@ export const EN = {
 
   // What the wallet itself finds.
   faults: {
+    STOPPED: ['Charging ended', 'You presented the ticket of the session that ran here, and that ended it.'],
     EMPTY: ['There is no ticket in this', 'Paste the whole ticket, or open its file.'],
     NOT_BOUND: ['This ticket is for nobody in particular', 'Over Bluetooth, stations take only tickets made for a key of yours. Send your provider a key from step 1.'],
     NOT_MINE: ['This ticket is for another key', 'No key in this wallet is the one that it names. Send your provider the key from step 1 and ask for a new ticket.'],
