@@ -267,6 +267,7 @@ class Peripheral:
         except MemoryError:
             self._report("no memory")
             gc.collect()
+        link.ready = True  # what it still writes is not due, and takes no room
         link.inbox.clear()
         if not link.gone:
             try:

@@ -1,8 +1,10 @@
 """Memory that runs out while phones are served: a phone is lost, or the radio starts anew, and nothing else."""
 
 import asyncio
+import random
 from typing import Any
 
+from ble.frames import cut
 from ble.gatt import Gone, Peripheral
 from host_tests.host.test_station_presence import Clock
 from station.offers import Offers
@@ -173,6 +175,57 @@ def test_reads_that_nobody_has_looked_at_leave_room_for_phones_that_come_and_go(
         peripheral._irq(CONNECT, (connection, 0, b""))
         peripheral._irq(DISCONNECT, (connection, 0, b""))
     assert lost and peripheral.lost == lost
+
+
+def test_what_a_phone_still_writes_while_it_is_dropped_takes_no_room():
+    async def scene(air):
+        hang_up = air.ble.gap_disconnect
+
+        def late(connection):
+            air.ble.writes(connection, b"\x01\x00\x10\x00!")
+            hang_up(connection)
+
+        air.ble.gap_disconnect = late
+        for connection in (5, 6):  # of 4096 bytes there is room for one message
+            air.ble.handler(CONNECT, (connection, 0, b""))
+            await air.rounds(400)
+        assert air.said == ["slow", "slow"] and not air.peripheral.links
+        assert air.peripheral.room.free == 6000
+
+    Air().run(scene)
+
+
+def test_whatever_phones_do_nothing_of_them_is_left_when_they_have_gone():
+    """Any events in any order; who is hung up on goes a little later, and goes on until then."""
+    chance = random.Random(1)
+    numbers = {}
+
+    async def scene(air):
+        air.ble.gap_disconnect = lambda connection: None
+        for _ in range(1500):
+            connection = chance.randrange(4)
+            if connection not in numbers:
+                numbers[connection] = 0
+                air.ble.handler(CONNECT, (connection, 0, b""))
+            for frame in cut(bytes(chance.choice((0, 5, 38, 1400, 4352, 6000))), numbers[connection], 512):
+                air.ble.writes(connection, frame if chance.random() < 0.99 else chance.randbytes(20))
+                numbers[connection] += 1
+                if chance.random() < 0.1:
+                    break
+            if chance.random() < 0.2:
+                del numbers[connection]
+                air.ble.handler(DISCONNECT, (connection, 0, b""))
+            if chance.random() < 0.05:
+                await air.rounds(250)  # long enough to be slow
+            await air.rounds(chance.randrange(3))
+        for connection in numbers:
+            air.ble.handler(DISCONNECT, (connection, 0, b""))
+        await air.rounds(100)
+        assert not air.peripheral.links and all(task.done() for task in air.tasks)
+        assert air.peripheral.room.free == 6000
+        assert {"slow", "not due", "no room", "sequence", "flags"} <= set(air.said)
+
+    Air().run(scene)
 
 
 def test_a_phone_whose_leaving_was_not_heard_gets_nothing_that_is_meant_for_the_next_one():
