@@ -269,8 +269,9 @@ class Peripheral:
             gc.collect()
         link.ready = True  # what it still writes is not due, and takes no room
         link.inbox.clear()
-        if not link.gone:
+        while not link.gone:
             try:
                 self.ble.gap_disconnect(link.handle)
             except OSError:
-                pass  # it has gone by itself, and the radio will say so
+                pass  # it has gone by itself, and the radio will say so; or the radio is busy
+            await self.timing.sleep(200)

@@ -177,6 +177,24 @@ def test_reads_that_nobody_has_looked_at_leave_room_for_phones_that_come_and_go(
     assert lost and peripheral.lost == lost
 
 
+def test_a_radio_that_is_too_busy_to_hang_up_is_asked_again():
+    async def scene(air):
+        hang_up, asked = air.ble.gap_disconnect, []
+
+        def busy(connection):
+            asked.append(connection)
+            if len(asked) < 3:
+                raise OSError(12)
+            hang_up(connection)
+
+        air.ble.gap_disconnect = busy
+        air.ble.handler(CONNECT, (5, 0, b""))
+        await air.rounds(400)
+        assert asked == [5, 5, 5] and not air.peripheral.links and air.tasks[0].done()
+
+    Air().run(scene)
+
+
 def test_what_a_phone_still_writes_while_it_is_dropped_takes_no_room():
     async def scene(air):
         hang_up = air.ble.gap_disconnect
