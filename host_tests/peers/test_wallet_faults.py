@@ -121,6 +121,29 @@ def test_who_presents_the_ticket_of_a_running_session_is_warned_and_told_that_it
     assert wallet.unlock() == words["reasons"]["EVSE_BUSY"][0]
 
 
+def test_a_driver_who_gives_up_while_it_is_being_sent_takes_the_ticket_back(wallet):
+    wallet.add()
+    wallet.use()
+    wallet.page.evaluate("""() => {
+      const dialog = document.querySelector('#present');
+      const watch = new MutationObserver(() => {
+        if (document.querySelector('#working')) {
+          watch.disconnect();
+          dialog.close();
+        }
+      });
+      watch.observe(dialog, { childList: true, subtree: true });
+    }""")
+    wallet.page.click("#present [type=submit]")
+    wallet.page.wait_for_selector("#present", state="hidden")
+    for _ in range(100):
+        if not wallet.station.connected:
+            break
+        wallet.page.wait_for_timeout(20)
+    assert len(wallet.station.received) == 1 and not wallet.station.presented, "no more than a key to agree with"
+    assert "Last" not in wallet.page.inner_text(".ticket") and wallet.unlock() == "Unlocked"
+
+
 def test_a_driver_who_says_no_sends_nothing(wallet):
     wallet.add()
     wallet.use()

@@ -87,14 +87,14 @@ class WalletStation:
         self.received: list[bytes] = []  # messages, as they came
         self.written: list[int] = []  # bytes of each write
         self.connections = 0
-        self._connected = False
+        self.connected = False
         self._out: list[list[str]] = []
 
     def call(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         """One call of the page."""
         if self.breaks == (self._part(given) if operation == "write" and self.received else operation):
-            self._connected = False
-        if operation not in ("scan", "connect", "disconnect", "events") and not self._connected:
+            self.connected = False
+        if operation not in ("scan", "connect", "disconnect", "events") and not self.connected:
             return {"error": "GATT Server is disconnected", "name": "NetworkError"}
         return getattr(self, f"_{operation}")(given) or {}
 
@@ -110,13 +110,13 @@ class WalletStation:
     def _connect(self, _: dict) -> dict:
         if self.breaks == "connect":
             return {"error": "Connection attempt failed", "name": "NetworkError"}
-        self._connected = True
+        self.connected = True
         self.connections += 1
         self._out, self._parts, self._sent, self.received, self.written = [], b"", 0, [], []
         return {"connection": self.connections}
 
     def _disconnect(self, _: dict) -> None:
-        self._connected = False
+        self.connected = False
 
     def _service(self, given: dict) -> None:
         assert given["uuid"] == SERVICE
@@ -167,7 +167,7 @@ class WalletStation:
         if self.channel and self.presented.proof:
             self.presented.proof.channel = self.channel.binding
         if self.breaks == "verdict":
-            self._connected = False
+            self.connected = False
             return None
         reason, limits = self.decide(self)
         evse = None if reason == "EVSE_BUSY" else self.presented.evse_id
@@ -176,7 +176,7 @@ class WalletStation:
 
     def _events(self, _: dict) -> dict:
         values, self._out = self._out, []
-        return {"values": values, "gone": not self._connected}
+        return {"values": values, "gone": not self.connected}
 
     def proved_by(self, x: bytes) -> bool:
         """Whether the holder of this public key proved it for what was presented."""

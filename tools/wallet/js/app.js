@@ -242,10 +242,12 @@ async function attempt(ticket, known, codeAsked) {
     confirmed = offer && (await confirm(offer, { codeAsked, mayRun: mayRun(ticket.id) }));
     if (!confirmed) return null;
     const { evse } = confirmed;
-    const closed = working(t('presenting', { evse }), t('presentingText'));
+    let givenUp = false;
+    const closed = working(t('presenting', { evse }), t('presentingText')).then(() => ((givenUp = true), null));
     const tell = (step) => step === 'waiting' && nowWorking(t('waiting'));
-    const work = present(device, { confirmed, ticket: ticket.bytes, claims: ticket.claims, key, tell });
-    // Whoever closes the dialog now only stops looking: what the station decides is still noted.
+    const asked = { confirmed, ticket: ticket.bytes, claims: ticket.claims, key, tell, isGivenUp: () => givenUp };
+    const work = present(device, asked);
+    // Whoever closes the dialog once the ticket is there only stops looking: what the station decides is still noted.
     const noted = work.then(
       async (verdict) => {
         const reason = endedBy(verdict, evse) && mayRun(ticket.id) ? 'STOPPED' : verdict.reason;

@@ -24,8 +24,9 @@ export async function look(device) {
 /** Presents a ticket for the EVSE that its driver confirmed; gives {reason, evse, limits, encrypted}.
  *
  * confirmed: {reader, evse, code}; ticket: its bytes; claims: what it says; key: the CryptoKey that it names;
- * tell: called with 'presenting' and 'waiting'. Throws Fault; LOST_LATE where the station may have decided. */
-export async function present(device, { confirmed, ticket, claims, key, tell }) {
+ * tell: called with 'presenting' and 'waiting'; isGivenUp: whether the driver has thought better of it, which counts until
+ * the last frame. Throws Fault; LOST_LATE where the station may have decided. */
+export async function present(device, { confirmed, ticket, claims, key, tell, isGivenUp }) {
   const { reader, evse, code } = confirmed;
   const link = await Link.open(device);
   let sent = false;
@@ -40,7 +41,10 @@ export async function present(device, { confirmed, ticket, claims, key, tell }) 
     const channel = hello.ephemeral ? await own.agree(hello) : null;
     const signature = await sign(key, { ...hello, evse, code, ticket, channel: channel?.binding });
     const message = presentMessage({ ticket, evse, signature, code });
-    await link.send(channel ? await channel.seal(message) : message, () => (sent = true));
+    await link.send(channel ? await channel.seal(message) : message, () => {
+      if (isGivenUp()) throw new Fault('LOST', 'given up');
+      sent = true;
+    });
     tell('waiting');
     const answer = await link.receive(VERDICT_MS);
     return { ...readVerdict(channel ? await channel.open(answer) : answer), encrypted: Boolean(channel) };
