@@ -315,12 +315,14 @@ def test_the_language_is_the_driver_s_choice_and_remembered(wallet):
 
 
 def test_a_browser_without_bluetooth_is_told_what_to_use(browser, server):
-    context = browser.new_context(locale="en-GB")
-    context.add_init_script("delete Navigator.prototype.bluetooth;")
-    page = context.new_page()
-    page.goto(server.url)
-    page.get_by_text("This browser has no Web Bluetooth.").wait_for()
-    context.close()
+    wallet = WalletPage(browser, server.url, "served")
+    wallet.context.add_init_script("delete Navigator.prototype.bluetooth;")
+    title, advice = wallet.open().words("en")["faults"]["NO_BLUETOOTH"]
+    assert wallet.page.inner_text("#notices").split("\n") == [title, advice] and "Chrome" in advice
+    wallet.add()
+    wallet.use()
+    assert [wallet.told(), wallet.advice()] == [title, advice]
+    wallet.context.close()
 
 
 def test_a_virtual_station_that_the_server_brings_along_is_labelled_and_grants(browser):

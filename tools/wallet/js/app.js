@@ -45,15 +45,9 @@ function clearProblem() {
 
 function notices() {
   const shown = [];
-  if (stopped) {
-    const [title, advice] = told(stopped.code);
-    const box = notice('bad', 'title', 'title');
-    box.firstChild.textContent = title;
-    box.lastChild.textContent = advice;
-    shown.push(box);
-  }
-  if (navigator.bluetooth?.virtual) shown.push(notice('virtual', 'virtual', 'virtualAdvice'));
-  else if (!navigator.bluetooth) shown.push(notice('', 'noBluetooth', 'noBluetoothAdvice'));
+  if (stopped) shown.push(notice('bad', ...told(stopped.code)));
+  if (navigator.bluetooth?.virtual) shown.push(notice('virtual', t('virtual'), t('virtualAdvice')));
+  else if (!navigator.bluetooth) shown.push(notice('', ...told('NO_BLUETOOTH')));
   $('notices').replaceChildren(...shown);
 }
 

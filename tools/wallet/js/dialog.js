@@ -139,7 +139,7 @@ export function tellVerdict({ reason, limits = {}, encrypted = false }) {
 export async function sure(title, text, yes) {
   const agreed = await answer((settle) => {
     show(t(title), '', make('p', { textContent: t(text) }), make('div', { className: 'actions' },
-      button(yes, 'primary', () => settle(true)), button('keep', '', closeDialog)));
+      button(yes, 'primary danger', () => settle(true)), button('keep', '', closeDialog)));
   });
   if (agreed) closeDialog();
   return agreed;

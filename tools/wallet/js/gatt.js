@@ -13,6 +13,7 @@ const FRAME_BYTES = 512; // the longest value; the MTU is not told, so the syste
 
 /** Lets the driver choose a station in the browser's own list; must follow a click. */
 export async function choose() {
+  if (!navigator.bluetooth) throw new Fault('NO_BLUETOOTH');
   try {
     return await navigator.bluetooth.requestDevice({ filters: [{ services: [SERVICE] }] });
   } catch (error) {

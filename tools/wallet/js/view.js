@@ -134,5 +134,5 @@ export function ticketCard(ticket, now, { onUse, onRemove }) {
 }
 
 export function notice(kind, title, text) {
-  return make('p', { className: `notice ${kind}` }, make('strong', { textContent: t(title) }), t(text));
+  return make('p', { className: `notice ${kind}` }, make('strong', { textContent: title }), text);
 }

@@ -38,8 +38,6 @@ export const DE = {
   dropText: 'Falls dein Anbieter dafür ein Ticket ausstellt, ist es wertlos.',
   keep: 'Behalten',
 
-  noBluetooth: 'Dieser Browser kann kein Web Bluetooth.',
-  noBluetoothAdvice: 'Du kannst hier Tickets aufbewahren. Um eines zu nutzen, öffne die Seite in Chrome oder Edge unter Android, Windows, macOS, Linux oder ChromeOS.',
   virtual: 'Virtuelle Station',
   virtualAdvice: 'Diese Seite spricht mit einer simulierten Station auf diesem Rechner, nicht mit einer echten. Es lädt kein Auto.',
 
@@ -141,6 +139,7 @@ export const DE = {
     NO_ED25519: ['Dieser Browser kann solche Schlüssel nicht erzeugen', 'Aktualisiere ihn: Chrome oder Edge 137, Firefox 130 und Safari 17 können es.'],
     NOT_FOUND: ['Keine Station gewählt', 'War deine nicht in der Liste, geh näher heran, schalte Bluetooth ein und versuch es noch einmal.'],
     NOT_ALLOWED: ['Bluetooth ist nicht erlaubt', 'Schalte Bluetooth ein, und erlaube dem Browser Geräte in der Nähe.'],
+    NO_BLUETOOTH: ['Dieser Browser kann kein Web Bluetooth', 'Ein Ticket, das du hier bekommst, lässt sich nicht nutzen: Sein Schlüssel bleibt in diesem Browser. Öffne die Seite in Chrome oder Edge unter Android, Windows, macOS oder ChromeOS, und erzeuge den Schlüssel dort. Unter Linux schalte chrome://flags/#enable-web-bluetooth ein.'],
     UNREACHABLE: ['Die Station war nicht erreichbar', 'Geh näher heran und versuch es noch einmal. Wenn andere sie gerade nutzen, warte einen Moment.'],
     LOST: ['Die Verbindung brach ab', 'Nichts wurde freigeschaltet. Geh näher heran und versuch es noch einmal.'],
     LOST_LATE: ['Die Verbindung brach ab, bevor die Antwort kam', 'Sieh auf den Ladepunkt: Vielleicht ist er freigeschaltet. Wenn nicht, geh näher heran und versuch es noch einmal.'],

@@ -38,8 +38,6 @@ export const EN = {
   dropText: 'If your provider makes a ticket for it, that ticket will be worthless.',
   keep: 'Keep',
 
-  noBluetooth: 'This browser has no Web Bluetooth.',
-  noBluetoothAdvice: 'You can keep tickets here, but to use one open this page in Chrome or Edge on Android, Windows, macOS, Linux or ChromeOS.',
   virtual: 'Virtual station',
   virtualAdvice: 'This page talks to a simulated station on this computer, not to a real one. No car will charge.',
 
@@ -142,6 +140,7 @@ export const EN = {
     NO_ED25519: ['This browser cannot make such keys', 'Update it: Chrome or Edge 137, Firefox 130 and Safari 17 can.'],
     NOT_FOUND: ['No station chosen', 'If yours was not in the list, go closer to it, switch Bluetooth on and try again.'],
     NOT_ALLOWED: ['Bluetooth is not allowed', 'Switch Bluetooth on, and allow your browser to use nearby devices.'],
+    NO_BLUETOOTH: ['This browser has no Web Bluetooth', 'A ticket that you get here cannot be used: its key stays in this browser. Open this page in Chrome or Edge on Android, Windows, macOS or ChromeOS, and make the key there. On Linux, switch on chrome://flags/#enable-web-bluetooth.'],
     UNREACHABLE: ['The station could not be reached', 'Go closer and try again. If others are using it, wait a moment.'],
     LOST: ['The connection was lost', 'Nothing was unlocked. Go closer and try again.'],
     LOST_LATE: ['The connection was lost before the answer came', 'Look at the charging point: it may be unlocked. If not, go closer and try again.'],
