@@ -5,14 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from host_tests.board.conftest import Bench, Provisioned
+from tools.site.keys import load_key
 from tools.virtual.cards import Ntag, Type4Tag, ndef_message
-from tools.virtual.pn532_faults import Fault, FaultAt, Point
+from tools.virtual.phone import Phone, Wallet
+from tools.virtual.pn532_faults import Fault, FaultAt
 from tools.virtual.rf import Card
 
 BUSES = ("hsu", "i2c", "spi")
 KINDS = ("drop", "truncate", "corrupt", "duplicate", "delay", "nack", "error", "remove", "reset", "silent", "bus")
 LATE_US = 1_500_000  # beyond every deadline of the driver
 GRANT_LIMIT_S = 3
+TOLD_S = 0.1  # a phone has heard its verdict by then, and the reader has looked whether it is still there
 EVSES = 3
 _SPARE_PINS = (12, 15)  # outputs of the virtual board's chip on which no device hangs
 _MIME = "application/charging-ticket+"
@@ -77,26 +80,40 @@ class FaultStation(Bench):
         self.chip.field.take()
         self.world.run(2)
 
-    def points_of_a_tap(self, card: Card) -> list[Point]:
-        """Every frame of an undisturbed tap of a card that brings no grant, from its arrival to the verdict."""
-        hook = FaultAt()
+    def hold(self, card: Card) -> str:
+        """Holds a card to the reader until it has been judged, told, and looked for once more; what was said of it."""
         said = len(self.board.console_log)
-        self.chip.faults = hook
         self.chip.field.put(card)
-        assert self.world.run_until(lambda: bool(self.said_since(said)), 5)
+        self.world.run_until(lambda: bool(self.said_since(said)), 4)
+        self.world.run(TOLD_S)
+        return self.board.console_log[said:]
+
+    def places_in_a_tap(self, card: Card) -> tuple[int, int]:
+        """How many frames, and how many transactions of the bus, an undisturbed tap has, of a card without a grant."""
+        frames, transactions = FaultAt(), 0
+
+        def count() -> int:
+            nonlocal transactions
+            transactions += 1
+            return 0
+
+        self.chip.faults = frames
+        if self.port is not None:
+            self.port.bus_fault = count
+        assert _VERDICT.search(self.hold(card))
         self.chip.faults = None
+        if self.port is not None:
+            self.port.bus_fault = lambda: 0
         self.settle()
-        return hook.seen
+        return len(frames.seen), transactions
 
     def faulty_tap(self, card: Card, kind: str, number: int) -> str:
         """A tap with one fault at its frame (or, for "bus", transaction) `number`; what was said about it."""
-        said = len(self.board.console_log)
         restore = self._arm(kind, number)
-        self.chip.field.put(card)
-        self.world.run_until(lambda: bool(self.said_since(said)), 4)
+        said = self.hold(card)
         self.settle()
         restore()
-        return self.board.console_log[said:]
+        return said
 
     def _arm(self, kind: str, number: int) -> Callable[[], None]:
         if kind != "bus":
@@ -135,6 +152,11 @@ class FaultStation(Bench):
 
 
 def make_card(kind: str, provisioned: Provisioned, **claims) -> Card:
+    if kind == "phone":
+        driver = load_key(provisioned.site / "driver.jwk", private=True)
+        public = {name: driver[name] for name in ("kty", "crv", "x")}
+        ticket = provisioned.ticket(driverPublicKey=public, **claims)
+        return Phone(Wallet(ticket, driver, *claims.get("validEVSEIds", [])))
     form = "cwt" if kind == "ntag215" else "jws"
     message = ndef_message(_MIME + form, provisioned.ticket(form, **claims))
     return Type4Tag(message) if kind == "type4" else Ntag(int(kind[4:]), message)
@@ -154,6 +176,9 @@ def check(station: FaultStation, card_kind: str, good: bool, kind: str, number: 
     granted = station.granted_lines() - lines
     assert station.rises() - rises == granted, f"{what}: the relay did what was not said: {said}"
     assert granted <= int(good), f"{what}: {said}"
+    if isinstance(card, Phone) and card.reason:
+        assert (card.reason == "GRANTED") == bool(granted), f"{what}: the phone heard {card.reason}: {said}"
     took_s = station.good_tap()
     assert took_s <= GRANT_LIMIT_S, f"{what}: the next tap took {took_s} s: {station.last_lines(8)}"
+    assert station.rises() - rises == granted + 1, f"{what}: {station.last_lines(8)}"
     assert "Traceback" not in station.board.console_log, station.last_lines(20)
