@@ -206,7 +206,7 @@ def test_an_answer_that_comes_when_the_nonce_has_ended_is_no_presentation():
 
 def test_a_phone_that_says_no_is_not_asked_again():
     for number in (1, 2):
-        for status in (b"\x6a\x83", b"\x69\x82", b"\x6f\x00", b"\x61\x10"):
+        for status in (b"\x6a\x83", b"\x69\x82", b"\x6d\x00", b"\x6f\x00", b"\x61\x10"):
             app = App(present())
             app.script = {number: status}
             found = Desk(app).read()

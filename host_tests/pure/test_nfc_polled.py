@@ -176,6 +176,9 @@ def test_an_interrupt_line_spares_the_chip_most_questions_and_a_dead_one_loses_n
             port, bus = make([(50, ANSWER)], irq=True)
             bus._irq = lambda level=level: level
             assert run(bus.receive(frames.Parser(), port.clock.after(100))) and port.clock.slept <= 60
+        port, bus = make([(98, ANSWER)], irq=True)
+        bus._irq = lambda: 1
+        assert run(bus.receive(frames.Parser(), port.clock.after(99))), "asked for a last time at the deadline"
 
 
 def test_what_is_no_frame_is_damage_and_does_not_come_again():

@@ -232,6 +232,10 @@ def test_a_card_has_gone_after_three_looks_in_a_row():
     assert not run(reader.gone()), "it was only at the edge of the field"
     bus.cards = []
     assert [run(reader.gone()) for _ in range(3)] == [False, False, True]
+    bus.cards = card
+    assert run(reader.read()).ticket == TICKET
+    bus.cards = []
+    assert not run(reader.gone()), "each card is missed three times"
 
 
 def test_removed_waits_for_an_empty_field():

@@ -27,7 +27,7 @@ def test_without_fast_read_it_reads_all_the_same():
 
 
 def test_fast_read_stays_within_16_pages_and_the_data_area():
-    tag = Tag2(tlv(3, record(JWS, ticket(700))) + END, size=0x6D)
+    tag = Tag2(tlv(3, record(JWS, ticket(820))) + END, size=0x6D)
     read(tag)
     for command in tag.commands:
         if command[0] == 0x3A:
