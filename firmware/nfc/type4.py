@@ -27,7 +27,6 @@ _NDEF_FILE_V3 = const(0x06)
 _OK = const(0x9000)
 # An answer of 253 bytes and its status word keeps an APDU within 255 bytes, which every card and phone passes.
 _MAX_LE = const(253)
-_MAX_OFFSET = const(0x7FFF)  # READ BINARY has 15 bits; tickets lie in the first ndef.MAX_MESSAGE bytes
 
 
 class Capabilities:
@@ -122,9 +121,7 @@ async def _select(link, file, version_1):
 
 
 async def _read_binary(link, offset, count):
-    """1…count bytes of the selected file at `offset`."""
-    if offset > _MAX_OFFSET:
-        raise CardError("offset")
+    """1…count bytes of the selected file at `offset`, which is no further than its first ndef.MAX_MESSAGE bytes."""
     data, status = await link.apdu(bytes((0x00, 0xB0, offset >> 8, offset & 0xFF, count)))
     if status != _OK or not 0 < len(data) <= count:
         raise CardError("READ BINARY")
