@@ -115,9 +115,7 @@ class Reader:
 
     async def read(self):
         """Look once: None, or what was Found. Raises nothing of this package."""
-        if self._refresh is not None and self._timing.left(self._refresh) <= 0:
-            self.fault = "refresh"
-        if not await self._ready():
+        if not await self._ready(self._refresh is not None and self._timing.left(self._refresh) <= 0):
             return None
         self._absent = 0
         found = None
@@ -167,9 +165,9 @@ class Reader:
         while not await self.gone():
             await self._timing.sleep(_PRESENCE_MS)
 
-    async def _ready(self):
-        """Start the chip if need be; whether it is well."""
-        if not self.fault:
+    async def _ready(self, refresh=False):
+        """Start the chip if need be, or to `refresh` it; whether it is well."""
+        if not self.fault and not refresh:
             return True
         if self._retry is not None and self._timing.left(self._retry) > 0:
             return False

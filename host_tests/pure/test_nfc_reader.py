@@ -206,12 +206,18 @@ def test_a_fault_at_every_write_of_a_tap_gives_the_ticket_or_none_and_then_the_t
             assert bus.clock.slept < 3000, (number, kind)
 
 
-def test_a_quiet_chip_is_set_up_anew_every_minute():
+def test_a_quiet_chip_is_set_up_anew_every_minute_and_that_is_no_fault():
     reader, bus = ready()
+    faults = []
+
+    async def wake(deadline):
+        faults.append(reader.fault)
+
+    bus.wake = wake
     for _ in range(5):
         bus.clock.pass_(20_000)
         run(reader.read())
-    assert reader.chip.counters["starts"] == 2
+    assert reader.chip.counters["starts"] == 2 and faults == [""]
     assert bus.count(0x14) == 1
 
 
