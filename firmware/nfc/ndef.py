@@ -55,13 +55,6 @@ def locate(message, have, total):
     raise NoTicket(NOT_A_TICKET, "records")
 
 
-def parse(message):
-    """(form, payload) of the ticket in a whole message; the payload is a view of it. Raises NoTicket."""
-    view = memoryview(message)
-    form, start, end = locate(view, len(view), len(view))
-    return form, view[start:end]
-
-
 def _record(message, at, have, total):
     """One record at `at`: (form or "", payload start, end); (None, 0, n) when n bytes are needed first."""
     if total - at < 3:

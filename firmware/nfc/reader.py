@@ -5,7 +5,8 @@
                                         # up to 13 s with a phone, whose driver may have to confirm
     if found:
         ...                             # judge found.ticket, or show found.cause
-        await reader.removed()          # a card that is left on the reader counts once
+        while not await reader.gone():  # a card that is left on the reader counts once
+            await timing.sleep(100)
 
 A chip that stops answering is noticed by the next poll (a silent one within 100 ms, one that hangs in a command
 within 1.2 s) and started anew; meanwhile `read` gives None and `fault` says what is wrong.
@@ -35,7 +36,6 @@ _RETRY_MS = const(500)  # between starts of a dead chip: each takes 100 ms, and 
 # Chips have been seen to go deaf after hours while they still answered commands; setting one up anew takes
 # 50 ms and cures what a lost setting causes. Done only while there is no card.
 _REFRESH_MS = const(60_000)
-_PRESENCE_MS = const(100)
 # A card at the edge of the field drops out for a moment: only this many misses in a row are a removal.
 _ABSENT_LOOKS = const(3)
 
@@ -150,7 +150,8 @@ class Reader:
     async def gone(self):
         """Look once whether the card that was Found has left; True after several looks without one.
 
-        Any card counts as that card: the field has to be seen empty. Call it about every 100 ms.
+        Any card counts as that card: the field has to be seen empty. Call it about every 100 ms. While the chip is dead
+        nobody can tell.
         """
         try:
             if await self._ready():
@@ -159,11 +160,6 @@ class Reader:
         except ChipError as fault:
             self._fail(fault)
         return self._absent >= _ABSENT_LOOKS
-
-    async def removed(self):
-        """Return once the card has left. While the chip is dead nobody can tell, so this waits on."""
-        while not await self.gone():
-            await self._timing.sleep(_PRESENCE_MS)
 
     async def _ready(self, refresh=False):
         """Start the chip if need be, or to `refresh` it; whether it is well."""

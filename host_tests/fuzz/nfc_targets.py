@@ -77,11 +77,11 @@ CC2 = bytes((0xE1, 0x10, 0x7E, 0x00))
 def planted(data: bytes) -> None:
     """Not one of TARGETS: it fails where the fuzzer gets only by following what each byte changes in the firmware."""
     try:
-        message = ndef.parse(data)
+        form, _, _ = ndef.locate(data, len(data), len(data))
     except NoTicket as refused:
         assert refused.detail != "type length", "PLANTED"
         return
-    assert not message
+    assert not form
 
 
 # --- the chip ---
@@ -196,10 +196,10 @@ def chip_line(data: bytes) -> None:
 @target(lambda: MESSAGES)
 def ndef_message(data: bytes) -> None:
     try:
-        name, payload = ndef.parse(data)
+        name, start, end = ndef.locate(data, len(data), len(data))
     except NoTicket:
         return
-    assert name in ("jws", "cwt") and bytes(payload) in data
+    assert name in ("jws", "cwt") and start <= end <= len(data)
 
 
 @target(lambda: [CC2 + area for area in AREAS])

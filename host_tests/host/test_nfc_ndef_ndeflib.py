@@ -62,10 +62,10 @@ def end_by_ndeflib(message: bytes) -> int:
 def by_us(message: bytes) -> tuple[str, bytes] | str:
     """Form and payload of the first ticket, or the cause why there is none."""
     try:
-        form, payload = ours.parse(message)
+        form, start, end = ours.locate(message, len(message), len(message))
     except NoTicket as reason:
         return reason.cause
-    return form, bytes(payload)
+    return form, message[start:end]
 
 
 @given(messages)

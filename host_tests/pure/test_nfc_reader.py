@@ -244,21 +244,14 @@ def test_a_card_has_gone_after_three_looks_in_a_row():
     assert not run(reader.gone()), "each card is missed three times"
 
 
-def test_removed_waits_for_an_empty_field():
+def test_of_two_cards_both_have_to_go():
     reader, bus = ready(paper(), paper())
     assert run(reader.read()).cause == TWO_CARDS
-    sleep = bus.clock.sleep
-
-    async def sleeping(ms):
-        await sleep(ms)
-        if bus.clock.slept > 2000:
-            bus.cards = bus.cards[:1]
-        if bus.clock.slept > 4000:
-            bus.cards = []
-
-    bus.clock.sleep = sleeping
-    run(reader.removed())
-    assert 4000 < bus.clock.slept < 4700
+    for left in (2, 1):
+        bus.cards = bus.cards[:left]
+        assert not any([run(reader.gone()) for _ in range(5)])
+    bus.cards = []
+    assert [run(reader.gone()) for _ in range(3)] == [False, False, True]
 
 
 def test_a_chip_that_dies_meanwhile_does_not_make_the_card_gone():
