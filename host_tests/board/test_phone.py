@@ -11,7 +11,20 @@ from host_tests.host.tools_cli import run
 from tools.site.keys import load_key, new_key
 from tools.virtual.cards import Type4Tag, ndef_message
 from tools.virtual.cards_iso import ApduCard
-from tools.virtual.phone import EVSE, EVSES, LIMITS, NONCE, READER, REASON, SIGNATURE, TICKET, VERSION, Phone, Wallet
+from tools.virtual.phone import (
+    EVSE,
+    EVSES,
+    HOLDER_EPHEMERAL,
+    LIMITS,
+    NONCE,
+    READER,
+    REASON,
+    SIGNATURE,
+    TICKET,
+    VERSION,
+    Phone,
+    Wallet,
+)
 from tools.virtual.sim import card_with
 
 E1, E2 = "DE*ABC*E1*1", "DE*ABC*E1*2"
@@ -184,6 +197,34 @@ def test_a_phone_that_is_pulled_away_before_the_verdict_keeps_its_grant(station,
     station.wait_relay_off()
     again = Phone(Wallet(held(provisioned, driver), driver))
     assert station.tap(again).energised and again.reason == "GRANTED"
+
+
+def test_over_the_encrypted_channel_a_phone_is_granted_and_told_so_and_what_needs_it_comes_no_other_way(
+    roomy, provisioned, driver
+):
+    roomy.configure(encrypt=True)
+    roomy.start()
+    ticket = held(provisioned, driver, e2eCommunicationSecurity="EphemeralKeyAgreement")
+
+    class Misplaced(Wallet):
+        """Its OPENING is no such message, or of low order."""
+
+        bad = b"\xa0"
+
+        def opening(self):
+            return self.bad
+
+    phone = Phone(Wallet(ticket, driver, encrypt=True))
+    assert roomy.tap(phone).reason == phone.reason == "GRANTED"
+    assert [command[1] for command, _ in phone.apdus if command[2:4] == bytes(2)] == [0x10, 0x16, 0x12, 0x14]
+    assert not any(ticket[40:60] in answer for _, answer in phone.apdus)
+    roomy.wait_relay_off()
+    clear = Phone(Wallet(ticket, driver))
+    assert roomy.tap(clear).reason == clear.reason == "ENCRYPTION_REQUIRED"
+    wallet = Misplaced(ticket, driver, encrypt=True)
+    for wallet.bad in (b"\xa0", cbor2.dumps({VERSION: 1, HOLDER_EPHEMERAL: bytes(32)})):
+        assert roomy.tap(Phone(wallet)).reason == "NOT_A_TICKET" and wallet.reason == ""
+    assert not roomy.relay_on
 
 
 def test_of_two_evses_the_one_that_the_driver_chose_is_opened(bench, provisioned, driver):
