@@ -1,6 +1,7 @@
 """Numbers modulo p = 2^255 - 19 in viper code. The interface is that of field25519_plain.py, and documented there.
 
 A number takes 20 limbs of 13 bits, least significant first, each in 16 bits of memory; see field25519_unrolled.py.
+Before slot 0 lies what `run` uses while it multiplies, the room of 7 slots.
 """
 # pyright: reportUndefinedVariable=false, reportArgumentType=false
 # ruff: noqa: F821
@@ -15,7 +16,7 @@ _P = (1 << 255) - 19
 
 
 def new(count):
-    return bytearray(40 * count)
+    return bytearray(40 * (7 + count))
 
 
 def put(memory, slot, number):
@@ -30,7 +31,7 @@ def get(memory, slot):
 
 @micropython.viper
 def _pack(memory: ptr16, slot: int, out: ptr8):
-    p = ptr16(int(memory) + 40 * slot)
+    p = ptr16(int(memory) + 40 * (7 + slot))
     acc = 0  # fewer than 8 bits; then a limb, 14 bits at most, is added above them
     bits = 0
     i = 0

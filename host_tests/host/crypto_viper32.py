@@ -1,8 +1,9 @@
 """A stand-in for MicroPython's viper emitter on a 32-bit board, which raises where a board would go wrong silently.
 
 Viper code is read from its file and run with checked numbers: an `int` that leaves 32 bits raises Overflow. A `uint`
-wraps to 32 bits, as it is meant to. A load of 32 bits is signed. A store of 16 bits must fit (the limbs of a number are
-neither negative nor cut off); stores of 8 and 32 bits keep the low bits. Pointers and comparisons follow viper's rules.
+wraps to 32 bits, as it may be meant to: how often is counted. A load of 32 bits is signed. A store of 16 bits must fit
+(the limbs of a number are neither negative nor cut off); stores of 8 and 32 bits keep the low bits. Pointers and
+comparisons follow viper's rules.
 """
 
 import ast
@@ -34,8 +35,14 @@ class Int(int):
 class Uint(int):
     """viper's `uint`: 32 bits, unsigned, modulo 2^32."""
 
+    largest = 0  # of all values seen
+    wrapped = 0  # values that left 32 bits, an `int` added to or taken from them counting as its bits do
+
     def __new__(cls, value):
-        return super().__new__(cls, int(value) & 0xFFFFFFFF)
+        number = int(value) & 0xFFFFFFFF
+        Uint.wrapped += number != int(value)
+        Uint.largest = max(Uint.largest, number)
+        return super().__new__(cls, number)
 
 
 def _operator(kind, name):
@@ -46,7 +53,7 @@ def _operator(kind, name):
             raise TypeError(f"{name} with {type(other)}")
         if name in ("__lshift__", "__rshift__") and not 0 <= int(other) < 32:
             raise Overflow(other)
-        return kind(plain(self, other))
+        return kind(plain(self, int(other) & 0xFFFFFFFF if kind is Uint else other))
 
     return operate
 
@@ -132,6 +139,8 @@ class _Literals(ast.NodeTransformer):
         return node
 
     def visit_UnaryOp(self, node):
+        if isinstance(node.op, ast.Not):
+            return self.generic_visit(node)
         assert isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)
         value = ast.Constant(-int(str(node.operand.value)))
         return ast.copy_location(ast.Call(ast.Name("_Int", ast.Load()), [value], []), node)

@@ -14,8 +14,9 @@ from tools import make_crypto
 
 P = 2**255 - 19
 TOP = make_crypto.BOUND - 1  # the largest limb in memory
+SCRATCH = make_crypto.SCRATCH * make_crypto.SLOT
 NAMES = {n: getattr(field25519, n) for n in ("MUL", "SQR", "ADD", "SUB", "LOAD", "SMALL", "SWAP")}
-BYTES = {"field25519_unrolled": 22 * 1024, "field25519_viper": 2 * 1024, "sha512_viper": 4 * 1024}  # of .mpy, at most
+BYTES = {"field25519_unrolled": 10 * 1024, "field25519_viper": 2 * 1024, "sha512_viper": 4 * 1024}  # of .mpy, at most
 
 
 def test_generated_files_are_what_the_generator_writes():
@@ -38,8 +39,14 @@ def pack(limbs):
     return b"".join(limb.to_bytes(2, "little") for limb in limbs)
 
 
+def filled(*slots):
+    """A memory: what is left in the scratch area does not matter, and then the limbs of each slot."""
+    return bytearray(b"\xa5" * SCRATCH + b"".join(pack(limbs) for limbs in slots))
+
+
 def unpack(memory, slot):
-    return [int.from_bytes(memory[at : at + 2], "little") for at in range(40 * slot, 40 * slot + 40, 2)]
+    start = SCRATCH + 40 * slot
+    return [int.from_bytes(memory[at : at + 2], "little") for at in range(start, start + 40, 2)]
 
 
 def value(limbs):
@@ -48,7 +55,8 @@ def value(limbs):
 
 def limbs_to_try(chance):
     """Pairs of operands: all extremes, and some where each limb is small, large or anything."""
-    extremes = ([0] * 20, [TOP] * 20, [1] + [0] * 19, [0] * 19 + [TOP], [0, TOP] * 10, [TOP, 0] * 10, [8191] * 20)
+    extremes = [[0] * 20, [TOP] * 20, [1] + [0] * 19, [0] * 19 + [TOP], [0, TOP] * 10, [TOP, 0] * 10, [8191] * 20]
+    extremes += [[TOP] * 10 + [0] * 10, [0] * 10 + [TOP] * 10]  # MUL and SQR work with halves
     yield from ((a, b) for a in extremes for b in extremes)
     for _ in range(15):
         yield tuple([chance.choice((0, 1, 8190, 8191, TOP, chance.randrange(8200))) for _ in range(20)] for _ in "ab")
@@ -57,18 +65,19 @@ def limbs_to_try(chance):
 def test_no_operation_overflows_and_all_keep_the_limbs_bound():
     run = crypto_viper32.load("field25519_unrolled")["run"]
     chance = random.Random(1)
-    Int.largest = 0
+    Uint.largest = Uint.wrapped = 0
     for a, b in limbs_to_try(chance):
         x, y = value(a), value(b)
         for name, expected in (
             ("MUL", x * y), ("SQR", x**2), ("ADD", x + y), ("SUB", x - y), ("SMALL", x * 121666)
         ):  # fmt: skip
-            memory = bytearray(pack([7] * 20) + pack(a) + pack(b))
+            memory = filled([7] * 20, a, b)
             run(0, memory, memory, bytes((NAMES[name], 0, 1, 1 if name == "SQR" else 2)), 4, b"", 0)
             result = unpack(memory, 0)
             assert max(result) <= TOP, (name, a, b)
             assert (value(result) - expected) % P == 0, (name, a, b)
-    assert 2**30 < Int.largest < 2**31  # the worst case was among them
+    assert Uint.wrapped == 0
+    assert Uint.largest >= 10 * (2 * TOP) ** 2  # the worst case was among them
 
 
 def test_results_may_take_the_place_of_operands():
@@ -79,7 +88,7 @@ def test_results_may_take_the_place_of_operands():
         ("ADD", lambda x: 2 * x),
         ("SUB", lambda x: 0),
     ):
-        memory = bytearray(pack([TOP] * 20))
+        memory = filled([TOP] * 20)
         run(0, memory, memory, bytes((NAMES[name], 0, 0, 2 if name == "SQR" else 0)), 4, b"", 0)
         assert (value(unpack(memory, 0)) - expected(value([TOP] * 20))) % P == 0, name
 
@@ -89,12 +98,12 @@ def test_loads_packs_and_swaps_on_32_bits():
     run = crypto_viper32.load("field25519_unrolled")["run"]
     chance = random.Random(2)
     for data in (bytes(32), b"\xff" * 32, chance.randbytes(32), chance.randbytes(32)):
-        memory = bytearray(120)
+        memory = filled([0] * 20, [0] * 20, [0] * 20)
         run(0, memory, memory, bytes((NAMES["LOAD"], 1, 0, 1)), 4, b"ab" + bytes(32) + data, 2)
         assert value(unpack(memory, 1)) == int.from_bytes(data, "little") % 2**255
         assert max(unpack(memory, 1)) <= 8191
         assert space["get"](memory, 1) == int.from_bytes(data, "little") % 2**255 % P
-    memory = bytearray(pack([TOP] * 20) + pack(range(20)))
+    memory = filled([TOP] * 20, range(20))
     assert space["get"](memory, 0) == value([TOP] * 20) % P
     for bit in (0, 1, 1):
         before = (unpack(memory, 0), unpack(memory, 1))
@@ -146,4 +155,7 @@ def test_the_stand_in_notices_what_it_is_for():
             fail()
     with pytest.raises(TypeError):
         _ = Int(1) < Uint(1)
-    assert Uint(0xFFFFFFFF) + Int(1) == 0
+    Uint.wrapped = 0
+    assert Uint(0xFFFFFFFF) + Int(1) == 0 and Uint.wrapped == 1
+    assert Uint(0xFFFFFFFE) - Int(-3) == 1 and Uint.wrapped == 1
+    assert Uint(1) - Int(2) == 0xFFFFFFFF and Uint.wrapped == 2

@@ -57,7 +57,8 @@ def test_the_twins_agree_on_operations():
             field25519_plain.put(memories[1], slot, value)
             if word >> 201 & 7 == 0:
                 # The largest limbs that the invariant allows, which no `put` makes.
-                memories[0][40 * slot : 40 * slot + 40] = b"\x07\x20" * 20
+                at = len(memories[0]) - 40 * (SLOTS - slot)
+                memories[0][at : at + 40] = b"\x07\x20" * 20
                 memories[1][slot] = sum([8199 << 13 * i for i in range(20)]) % P
         program, data = operations(random, 50)
         native.run(0, memories[0], memories[0], program, len(program), data, 0)
