@@ -203,44 +203,39 @@ def product(pad):
     ]
 
 
-def in_pairs(first, later, pad):
-    """The body of ADD or SUB, two limbs at once: `first` and `later` are how words are added, `later` with a carry.
-
-    In each word the lower limb's carry is then added to the upper limb.
-    """
-    statements = []
-    for k in range(HALF):
-        statements.append(f"acc = {(later if k else first).replace('[]', f'[{k}]')}")
-        statements.append(f"acc = ((acc & {0xFFFF & ~MASK}) << {16 - BITS}) + acc")
-        statements.append(f"ptr32(r)[{k}] = acc & u")
-    statements += [f"acc = (acc >> {16 + BITS}) * {FOLD} + r[0]", "r[0] = acc & m", f"r[1] = (acc >> {BITS}) + r[1]"]
-    return wrapped(statements, pad)
-
-
 def addition(pad):
-    """The body of ADD."""
+    """The body of ADD and SUB, two limbs at once."""
+    spare = 2 * MASK  # added to each limb: 2 * (2^260 - 1) in all
+    fills = [
+        f"# Instead of taking off a limb q, {spare} - q is added: (q ^ {spare + 1}) - 1, as q is below 2^14.",
+        f"# All in all this makes 2 * (2^260 - 1) too much, {2 * (FOLD - 1)} (mod p), to be taken off limb 0.",
+        f"f = {(spare + 1) << 16 | spare + 1}",
+        f"w = {1 << 16 | 1}",
+        f"v = w + {2 * (FOLD - 1)}",
+    ]
     statements = [
-        f"# A sum of limbs is at most {2 * BOUND - 2}, a carry at most 2: a limb is below 2^15 and a word below 2^31.",
-        f"# The last carry adds at most 2 * {FOLD} to limb 0, so 1 is carried to limb 1.",
+        f"# A sum of limbs is from 0 to {spare + BOUND - 1}, a carry at most 3: below 2^15, and so a word below 2^31.",
         f"u = {MASK << 16 | MASK}",
     ]
-    sum_ = "ptr32(p)[] + q[]"
-    return wrapped(statements, pad) + in_pairs("uint(ptr32(p)[]) + q[]", f"(acc >> {16 + BITS}) + {sum_}", pad)
-
-
-def subtraction(pad):
-    """The body of SUB."""
-    statements = [
-        f"# So that no limb is negative, 2 * (2^260 - {FOLD}) is added, which is 0 (mod p): {2 * MASK} to each limb, "
-        f"but {2 * (MASK - FOLD + 1)} to limb 0.",
-        f"# The sum is at most {2 * MASK + BOUND - 1}, a carry at most 3: a limb is below 2^15 and a word below 2^31.",
+    for k in range(HALF):
+        statements += [
+            f"acc = (acc >> {16 + BITS}) + {word(k)}" if k else f"acc = uint({word(k)})",
+            f"acc = uint(q[{k}] ^ f) + acc - {'w' if k else 'v'}",
+            f"acc = ((acc & {0xFFFF & ~MASK}) << {16 - BITS}) + acc",  # the lower limb's carry to the upper limb
+            f"ptr32(r)[{k}] = acc & u",
+        ]
+    statements += [
         f"# The last carry adds at most 3 * {FOLD} to limb 0, so 1 is carried to limb 1.",
-        f"u = {MASK << 16 | MASK}",
-        f"w = {2 * MASK << 16 | 2 * MASK}",
+        f"acc = (acc >> {16 + BITS}) * {FOLD} + r[0]",
+        "r[0] = acc & m",
+        f"r[1] = (acc >> {BITS}) + r[1]",
     ]
-    difference = "ptr32(p)[] - q[]"
-    first = f"uint(w - {2 * (FOLD - 1)}) + {difference}"
-    return wrapped(statements, pad) + in_pairs(first, f"(acc >> {16 + BITS}) + w + {difference}", pad)
+    return [
+        *wrapped(["f = 0", "w = 0", "v = 0"], pad),
+        *wrapped(["if op == 3:"], pad),
+        *wrapped(fills, pad + 4),
+        *wrapped(statements, pad),
+    ]
 
 
 def load(pad):
@@ -257,12 +252,13 @@ def load(pad):
             held -= BITS
             limb += 1
     return [
-        *wrapped(["# acc holds fewer than 13 + 8 bits.", "p = ptr16(int(data) + at + 32 * n)", "acc = uint(0)"], pad),
-        *wrapped(["k = 2"], pad),
+        *wrapped(
+            ["# acc holds fewer than 13 + 8 bits.", "p = ptr16(int(data) + at + 32 * n)", "acc = uint(0)", "k = 2"], pad
+        ),
         *wrapped(["while True:"], pad),
         *wrapped(rounds[0], pad + 4),
         *wrapped(["if k == 0:"], pad + 4),
-        *wrapped(["r[3] = acc & 255", "break"], pad + 8),
+        *wrapped(["# without the top bit", "r[3] = acc & 255", "break"], pad + 8),
         *wrapped([*rounds[1], f"p = ptr16(int(p) + {BITS})", "r = ptr16(int(r) + 16)", "k -= 1"], pad + 4),
     ]
 
@@ -298,8 +294,7 @@ def text():
     parts = (
         HEAD.splitlines(),
         ["        if op < 2:  # MUL, SQR", *product(12)],
-        ["        elif op == 2:  # ADD", *addition(12)],
-        ["        elif op == 3:  # SUB", *subtraction(12)],
+        ["        elif op < 4:  # ADD, SUB", *addition(12)],
         ["        elif op == 4:  # LOAD", *load(12)],
         REST.splitlines(),
     )

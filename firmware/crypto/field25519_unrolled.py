@@ -172,47 +172,38 @@ def run(acc: uint, p: ptr16, memory: ptr16, program: ptr8, length: int, data: pt
                 p = r; acc = (acc >> 13) * 608 + p[0]; p[0] = acc & m; acc = (acc >> 13) + p[1]; p[1] = acc & m
                 p[2] = (acc >> 13) + p[2]
                 n -= 1
-        elif op == 2:  # ADD
-            # A sum of limbs is at most 16398, a carry at most 2: a limb is below 2^15 and a word below 2^31.
-            # The last carry adds at most 2 * 608 to limb 0, so 1 is carried to limb 1.
-            u = 536813567
-            acc = uint(ptr32(p)[0]) + q[0]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[0] = acc & u
-            acc = (acc >> 29) + ptr32(p)[1] + q[1]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[1] = acc & u
-            acc = (acc >> 29) + ptr32(p)[2] + q[2]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[2] = acc & u
-            acc = (acc >> 29) + ptr32(p)[3] + q[3]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[3] = acc & u
-            acc = (acc >> 29) + ptr32(p)[4] + q[4]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[4] = acc & u
-            acc = (acc >> 29) + ptr32(p)[5] + q[5]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[5] = acc & u
-            acc = (acc >> 29) + ptr32(p)[6] + q[6]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[6] = acc & u
-            acc = (acc >> 29) + ptr32(p)[7] + q[7]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[7] = acc & u
-            acc = (acc >> 29) + ptr32(p)[8] + q[8]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[8] = acc & u
-            acc = (acc >> 29) + ptr32(p)[9] + q[9]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[9] = acc & u
-            acc = (acc >> 29) * 608 + r[0]; r[0] = acc & m; r[1] = (acc >> 13) + r[1]
-        elif op == 3:  # SUB
-            # So that no limb is negative, 2 * (2^260 - 608) is added, which is 0 (mod p): 16382 to each limb, but 15168
-            # to limb 0.
-            # The sum is at most 24581, a carry at most 3: a limb is below 2^15 and a word below 2^31.
+        elif op < 4:  # ADD, SUB
+            f = 0; w = 0; v = 0
+            if op == 3:
+                # Instead of taking off a limb q, 16382 - q is added: (q ^ 16383) - 1, as q is below 2^14.
+                # All in all this makes 2 * (2^260 - 1) too much, 1214 (mod p), to be taken off limb 0.
+                f = 1073692671; w = 65537; v = w + 1214
+            # A sum of limbs is from 0 to 24581, a carry at most 3: below 2^15, and so a word below 2^31.
+            u = 536813567; acc = uint(ptr32(p)[0]); acc = uint(q[0] ^ f) + acc - v; acc = ((acc & 57344) << 3) + acc
+            ptr32(r)[0] = acc & u; acc = (acc >> 29) + ptr32(p)[1]; acc = uint(q[1] ^ f) + acc - w
+            acc = ((acc & 57344) << 3) + acc; ptr32(r)[1] = acc & u; acc = (acc >> 29) + ptr32(p)[2]
+            acc = uint(q[2] ^ f) + acc - w; acc = ((acc & 57344) << 3) + acc; ptr32(r)[2] = acc & u
+            acc = (acc >> 29) + ptr32(p)[3]; acc = uint(q[3] ^ f) + acc - w; acc = ((acc & 57344) << 3) + acc
+            ptr32(r)[3] = acc & u; acc = (acc >> 29) + ptr32(p)[4]; acc = uint(q[4] ^ f) + acc - w
+            acc = ((acc & 57344) << 3) + acc; ptr32(r)[4] = acc & u; acc = (acc >> 29) + ptr32(p)[5]
+            acc = uint(q[5] ^ f) + acc - w; acc = ((acc & 57344) << 3) + acc; ptr32(r)[5] = acc & u
+            acc = (acc >> 29) + ptr32(p)[6]; acc = uint(q[6] ^ f) + acc - w; acc = ((acc & 57344) << 3) + acc
+            ptr32(r)[6] = acc & u; acc = (acc >> 29) + ptr32(p)[7]; acc = uint(q[7] ^ f) + acc - w
+            acc = ((acc & 57344) << 3) + acc; ptr32(r)[7] = acc & u; acc = (acc >> 29) + ptr32(p)[8]
+            acc = uint(q[8] ^ f) + acc - w; acc = ((acc & 57344) << 3) + acc; ptr32(r)[8] = acc & u
+            acc = (acc >> 29) + ptr32(p)[9]; acc = uint(q[9] ^ f) + acc - w; acc = ((acc & 57344) << 3) + acc
+            ptr32(r)[9] = acc & u
             # The last carry adds at most 3 * 608 to limb 0, so 1 is carried to limb 1.
-            u = 536813567; w = 1073627134
-            acc = uint(w - 1214) + ptr32(p)[0] - q[0]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[0] = acc & u
-            acc = (acc >> 29) + w + ptr32(p)[1] - q[1]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[1] = acc & u
-            acc = (acc >> 29) + w + ptr32(p)[2] - q[2]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[2] = acc & u
-            acc = (acc >> 29) + w + ptr32(p)[3] - q[3]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[3] = acc & u
-            acc = (acc >> 29) + w + ptr32(p)[4] - q[4]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[4] = acc & u
-            acc = (acc >> 29) + w + ptr32(p)[5] - q[5]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[5] = acc & u
-            acc = (acc >> 29) + w + ptr32(p)[6] - q[6]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[6] = acc & u
-            acc = (acc >> 29) + w + ptr32(p)[7] - q[7]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[7] = acc & u
-            acc = (acc >> 29) + w + ptr32(p)[8] - q[8]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[8] = acc & u
-            acc = (acc >> 29) + w + ptr32(p)[9] - q[9]; acc = ((acc & 57344) << 3) + acc; ptr32(r)[9] = acc & u
             acc = (acc >> 29) * 608 + r[0]; r[0] = acc & m; r[1] = (acc >> 13) + r[1]
         elif op == 4:  # LOAD
             # acc holds fewer than 13 + 8 bits.
-            p = ptr16(int(data) + at + 32 * n); acc = uint(0)
-            k = 2
+            p = ptr16(int(data) + at + 32 * n); acc = uint(0); k = 2
             while True:
                 acc = uint(ptr8(p)[0]) + acc; acc = uint(ptr8(p)[1] << 8) + acc; r[0] = acc & m; acc = acc >> 13
                 acc = uint(ptr8(p)[2] << 3) + acc; acc = uint(ptr8(p)[3] << 11) + acc; r[1] = acc & m; acc = acc >> 13
                 acc = uint(ptr8(p)[4] << 6) + acc; r[2] = acc & m; acc = acc >> 13; acc = uint(ptr8(p)[5] << 1) + acc
                 if k == 0:
+                    # without the top bit
                     r[3] = acc & 255; break
                 acc = uint(ptr8(p)[6] << 9) + acc; r[3] = acc & m; acc = acc >> 13; acc = uint(ptr8(p)[7] << 4) + acc
                 acc = uint(ptr8(p)[8] << 12) + acc; r[4] = acc & m; acc = acc >> 13; acc = uint(ptr8(p)[9] << 7) + acc
