@@ -138,8 +138,10 @@ def test_doubles_that_say_different_things_are_refused(imported, name, value):
         ({"maxPrice": {"exclTax": 1}}, "inclTax is wanted"),
         ({"maxPrice": {"inclTax": "1"}}, "no number"),
         ({"maxPrice": {"inclTax": 1, "tip": 2}}, "inclTax is wanted"),
+        ({"maxPrice": {"amount": 1.5, "currency": "EUR"}}, "maxPrice.amount: 1.5 is no text"),
         ({"tariffs": None}, "--currency"),
         ({"tariffs": [*TARIFFS, {"tariffId": "T2", "currency": "CHF"}]}, "--currency"),
+        ({"tariffs": [{"tariffId": "T1", "currency": ["EUR"]}]}, "BAD_CLAIM (maxPrice)"),
         ({"created": "2026-11-22T10:00:00"}, "has no time zone"),
         ({"created": "2026-11-22T10:00:00.0001Z"}, "finer than milliseconds"),
         ({"created": "yesterday Z"}, "is no time"),
@@ -181,7 +183,9 @@ def test_a_currency_and_a_driver_can_be_named(imported, site):
     assert json.loads(imported(own).out)["driverPublicKey"]["x"] == key["x"]
 
 
-@pytest.mark.parametrize("broken", [b"", b"[]", b"{", b"\xff", b'{"id": "1", "id": "2"}', b"[" * 5000])
+@pytest.mark.parametrize(
+    "broken", [b"", b"[]", b"{", b"\xff", b'{"id": "1", "id": "2"}', b"[" * 5000, b'{"maxEnergy": 1e99999}']
+)
 def test_what_is_no_object_is_refused(ask, broken):
     answer = ask("import", "-", stdin=broken)
     assert answer.code == 2 and answer.error

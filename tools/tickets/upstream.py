@@ -183,7 +183,7 @@ def convert(
     """(members left out, claims) of an upstream ticket's JSON. Raises Problem."""
     try:
         raw = json.loads(text, object_pairs_hook=mint.no_doubles)
-        exact = json.loads(text, parse_float=Decimal, object_pairs_hook=mint.no_doubles)
+        exact = json.loads(text, parse_float=_exact, object_pairs_hook=mint.no_doubles)
     except (ValueError, RecursionError) as error:
         raise Problem(f"this is no JSON: {error}") from None
     if not isinstance(raw, dict):
@@ -212,6 +212,14 @@ def convert(
     return [name for name in _DROPPED if name in raw], claims
 
 
+def _exact(text: str) -> Decimal:
+    """For `json.loads`: a number with a point or exponent. ValueError where it would fill the memory if written out."""
+    exponent = text.lower().partition("e")[2].lstrip("+-0")
+    if len(exponent) > 3:
+        raise ValueError(f"{text} is out of all bounds")
+    return Decimal(text)
+
+
 def _agree(values: dict) -> None:
     if any(value != next(iter(values.values())) for value in values.values()):
         said = " and ".join(f"{name} ({shown(value)})" for name, value in values.items())
@@ -236,17 +244,17 @@ def _minutes(found: dict, unit: str | None) -> int:
 
 def _price(found: Any, currency: str | None, tariffs: list) -> dict:
     if isinstance(found, dict) and set(found) == {"amount", "currency"}:
-        return found
+        return {name: _text(f"maxPrice.{name}", found[name]) for name in found}
     if not isinstance(found, dict) or not {"inclTax"} <= set(found) <= {"exclTax", "inclTax", "taxRate"}:
         raise Problem("maxPrice: an object with inclTax is wanted, since that is what a driver pays")
     amount = found["inclTax"]
     if not isinstance(amount, int | Decimal) or isinstance(amount, bool):
         raise Problem(f"maxPrice.inclTax: {shown(amount)} is no number")
-    named = {tariff.get("currency") for tariff in tariffs if isinstance(tariff, dict)}
+    named = [tariff.get("currency") for tariff in tariffs if isinstance(tariff, dict)]
     if currency is None:
-        if len(named) != 1:
+        if not named or named != named[:1] * len(named):
             raise Problem("maxPrice has no currency, and its tariffs do not name one; say which with --currency")
-        currency = named.pop()
+        currency = named[0]
     return {"amount": format(Decimal(amount), "f"), "currency": currency}
 
 
