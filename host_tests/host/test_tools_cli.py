@@ -256,6 +256,21 @@ def test_unknown_claims_are_signed_only_unchecked_and_then_refused(ask, site):
     assert verdict(ask, site, path)["reason"] == "UNKNOWN_CLAIM"
 
 
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"driverPublicKey": {"kty": "EC", "crv": "P-256", "x": "A" * 43}}, "driverPublicKey has no CWT form"),
+        ({"driverPublicKey": {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43, "kid": "k"}}, "has no CWT form"),
+        ({"driverPublicKey": {"kty": "OKP", "crv": "Ed25519", "x": "\u00e9" * 43}}, "has no CWT form"),
+        ({"maxPrice": {"amount": "1", "currency": "EUR", "per": "hour"}}, "maxPrice: "),
+        ({"id": "\ud800"}, "lone surrogate"),
+    ],
+)
+def test_what_would_lose_something_as_cwt_is_not_signed_as_one(ask, site, claims, said):
+    stdin = json.dumps(claims).encode()
+    assert said in ask("issue", "--site", site, "--form", "cwt", "--unchecked", "--claims", "-", stdin=stdin).error
+
+
 def test_options_come_on_top_of_a_file_of_claims(ask, site):
     claims_file = b'{"multiUsage": "Allowed", "maxDuration": 10, "notAfter": "2030-01-01T00:00:00Z"}'
     line = ask("issue", "--site", site, "--claims", "-", "--max-duration", "20", stdin=claims_file).out

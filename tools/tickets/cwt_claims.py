@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 import cbor2
 
-from ticket import times
+from ticket import b64url, times
 from tools.problem import Problem, shown
 from tools.units import wire_time
 
@@ -83,10 +83,11 @@ def _registered(name: str, value):
     if name == "id" and isinstance(value, str):
         return value.encode()
     if name == "driverPublicKey":
-        x = value.get("x") if isinstance(value, dict) else None
-        if not isinstance(x, str) or len(x) != 43:
-            raise Problem("driverPublicKey has no CWT form; it must be a JWK with kty OKP, crv Ed25519 and x")
-        return {1: {1: 1, -1: 6, -2: base64.urlsafe_b64decode(x + "=")}}
+        told = dict(value) if isinstance(value, dict) else {}
+        x = b64url.decode(str(told.pop("x", "")).encode("ascii", "replace"))
+        if told != {"kty": "OKP", "crv": "Ed25519"} or x is None or len(x) != 32:
+            raise Problem("driverPublicKey has no CWT form; it must be a JWK of exactly kty OKP, crv Ed25519 and x")
+        return {1: {1: 1, -1: 6, -2: x}}
     return value
 
 
@@ -98,6 +99,8 @@ def _private(name: str, value):
         if words:
             return words.index(value)
         if name == "maxPrice":
+            if len(value) != 2:  # what is dropped might be a restriction
+                raise KeyError
             return [value["amount"], value["currency"]]
         if name == "tariffs":
             return [tariff["tariffId"] if isinstance(tariff, dict) else tariff for tariff in value]

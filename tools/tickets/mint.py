@@ -61,14 +61,14 @@ def no_doubles(pairs: list) -> dict:
 
 def mint(claims: dict, key: dict, form: str = "jws", alg: str = "Ed25519") -> bytes:
     """The signed ticket: JWS as ASCII, or CWT bytes. `key` is the issuer's private JWK. Raises Problem if too large."""
-    if form == "cwt":
-        ticket = sign_cose(cwt_claims.encode(claims), key, alg)
-    else:
-        payload = json.dumps(claims, separators=(",", ":"), ensure_ascii=False)
-        try:
+    try:
+        if form == "cwt":
+            ticket = sign_cose(cwt_claims.encode(claims), key, alg)
+        else:
+            payload = json.dumps(claims, separators=(",", ":"), ensure_ascii=False)
             ticket = sign_jws(payload.encode(), key, TICKET_TYPE, alg)
-        except UnicodeEncodeError:
-            raise Problem("the claims hold half a character (a lone surrogate); write the text whole") from None
+    except UnicodeEncodeError:
+        raise Problem("the claims hold half a character (a lone surrogate); write the text whole") from None
     if len(ticket) > MAX_BYTES:
         raise Problem(f"the ticket has {len(ticket)} bytes and readers take {MAX_BYTES}; shorten texts or tariffs")
     return ticket
