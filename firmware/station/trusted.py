@@ -28,6 +28,7 @@ class Trust:
         self._now = now
         self._ignore_end = ignore_end
         self._bundle = None
+        self._storing = False
         self.problem = "no trust bundle: provision this board"
         self._load()
 
@@ -67,11 +68,17 @@ class Trust:
             if good is not True:
                 raise Refused(BAD_SIGNATURE, envelope.kid)
             candidate = yield from bundle.parse_steps(envelope)
+            while self._storing:  # another one, which this one must then be newer than
+                yield None
             answer = bundle.judge(self._bundle, candidate, self._roots, self._time_ms(), self._ignore_end)
             if answer == bundle.ACCEPTED:
-                for _ in self.slots.write_steps(SLOT, offered):
-                    yield None
-                self._bundle = candidate
+                self._storing = True
+                try:
+                    for _ in self.slots.write_steps(SLOT, offered):
+                        yield None
+                    self._bundle = candidate
+                finally:
+                    self._storing = False
             yield answer
         except Refused as refusal:
             yield refusal.reason

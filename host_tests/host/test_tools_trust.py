@@ -1,6 +1,7 @@
 """Trust from site.toml to the verdict: two roots and the end of one, issuers out of bounds, local days."""
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,20 @@ def test_a_retired_root_signs_nothing_any_more_and_stays_retired(ask, two_roots)
         (site / "payload.json").write_text(payload.replace(f'"{old_kid}"', f'"{retired}"'))
         answer = ask("bundle", "sign", "--site", site, "--root", root, site / "payload.json")
         assert answer.code == 2 and said in answer.error
+
+
+def test_of_two_bundles_that_come_at_once_the_newer_one_stays(ask, two_roots):
+    site, reader, new = two_roots
+    older, newer = signed_by(ask, site, new), signed_by(ask, site, new)
+    trust = reader.trust()
+    write, begun = trust.slots.write_steps, []
+    trust.slots.write_steps = lambda *what: begun.append(what) or write(*what)
+    slow, quick = trust.take_steps(older), trust.take_steps(newer)
+    while not begun:
+        next(slow)
+    said = list(islice(quick, 1000))
+    assert list(slow)[-1] == "ACCEPTED" and (said + list(quick))[-1] == "ACCEPTED"
+    assert trust.version == reader.trust().version == 3
 
 
 def test_when_the_old_root_is_gone_from_the_reader_the_new_one_goes_on(ask, two_roots):
