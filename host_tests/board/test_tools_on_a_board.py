@@ -28,11 +28,12 @@ with open("/keys/journal.key", "rb") as file:
 class Issuer:
     kid = "issuer-1"
 granted = Verdict("GRANTED")
-granted.evse_id, granted.issuer, granted.limits = "DE*ABC*E1*1", Issuer(), {"maxDuration": 60}
+granted.evse_id, granted.issuer, granted.limits = "DE*ABC*E1*1", Issuer(), dict(maxDuration=60)
 session = book.grant(book.grant_body((1795348800, "SET"), granted, b"a ticket"))
-book.end((1795348860, "SET"), session, "DURATION", 60)
+if {ended}:
+    book.end((1795348860, "SET"), session, "DURATION", 60)
 book.refusal((1795348900, "SET"), Verdict("EXPIRED", "notAfter"))
-print("written")
+print("written", session)
 """
 
 
@@ -48,7 +49,7 @@ def desk(tmp_path_factory):
             install(board, site)
         deploy.deploy(board, "VIRTUAL")
         install(board, site)
-        assert "written" in deploy.execute(board, _WRITE)
+        assert "written" in deploy.execute(board, _WRITE.format(ended=True))
         yield board, site
 
 
@@ -104,6 +105,10 @@ def test_pulling_keeps_what_was_fetched_and_releases_it_only_when_asked(desk, mo
     answer = run(capsys, *pull)
     assert "file exists" in answer.error
     assert file.read_bytes() == fetched
+    session = int(deploy.execute(board, _WRITE.format(ended=False)).split()[-1])
+    journal._release(board, session)
+    grants = [record for record in journal_file.records(journal.fetch_unchecked(board)[0]) if record["kind"] == "GRANT"]
+    assert session in [grant["sequence"] for grant in grants], "its end would be about nothing"
     # nothing above left the reader in maintenance
     assert "False" in deploy.execute(board, "import os; print('maintenance' in os.listdir('/'))")
 

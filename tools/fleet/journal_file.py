@@ -76,12 +76,12 @@ def trailer(export: bytes) -> bytes:
     return next((body for stream, _, _, body, *_ in reversed(chain.split(export)) if stream == TRAILER), b"")
 
 
-def check(export: bytes, key: bytes, nonce: bytes, what: object) -> None:
+def check(export: bytes, key: bytes, nonce: bytes, what: object, remedy: str = "keep it, and pull again") -> None:
     """Problem, which calls the export `what`, unless a reader with this key made it, whole, for this nonce."""
     _, problems = chain.verify(export, key, nonce)
     if problems:
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        raise Problem(f"{what} is not what the reader wrote: {problems[0]}{more}; keep it, and pull again")
+        raise Problem(f"{what} is not what the reader wrote: {problems[0]}{more}; {remedy}")
 
 
 def read(file: Path) -> bytes:

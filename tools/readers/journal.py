@@ -39,10 +39,16 @@ for part in journal.export(1, 1, binascii.unhexlify("{nonce}")):
     print("+", binascii.hexlify(part).decode())
 print("exported")
 """
+# Grants that have no end yet stay: the reader's next start ends them, or asks its controller about them.
 _RELEASE = """
+from station import unended
 from store.journal import Journal
 with open("/keys/journal.key", "rb") as file:
-    Journal("/data/journal", file.read()).collected({last})
+    journal = Journal("/data/journal", file.read())
+found = ()
+for found in unended.steps(journal):
+    pass
+journal.collected(min([{last}] + [session - 1 for session in found]))
 print("released")
 """
 
@@ -121,7 +127,7 @@ def show(file: _FILE, as_json: AS_JSON = False):
 def fetch(port: deploy.Port, key: bytes) -> bytes:
     """The export of a board's journal, checked: made for this question, whole, unchanged. Problem otherwise."""
     export, nonce = fetch_unchecked(port)
-    journal_file.check(export, key, nonce, "the board's journal")
+    journal_file.check(export, key, nonce, "the board's journal", "`python -m tools repair` shows what is damaged")
     return export
 
 
