@@ -48,12 +48,13 @@ class Ds3231:
         return unix_ms((2000 + year, month, day, 0, hour, minute, second, 0))
 
     def write(self, time_ms):
-        """Sets the chip, and lets it run on its battery. Its flag is cleared last: a chip that was not
-        believed is not until all is written."""
+        """Sets the chip, and lets it run on its battery. Its flag is cleared last: a chip that was not believed is not
+        until all is written. Meanwhile it is told to stop on its battery, so that a cut raises the flag."""
         seconds = time_ms // 1000
         day_number, second = seconds // 86_400, seconds % 86_400
         year, month, day = civil(day_number)
         fields = (second % 60, second // 60 % 60, second // 3600, (day_number + 3) % 7 + 1, day, month, year - 2000)
+        self._i2c.writeto_mem(_ADDRESS, _CONTROL, b"\x9c")
         self._i2c.writeto_mem(_ADDRESS, 0, bytes(_bcd(value) for value in fields))
         self._i2c.writeto_mem(_ADDRESS, _CONTROL, b"\x1c")
         self._i2c.writeto_mem(_ADDRESS, _STATUS, b"\x00")

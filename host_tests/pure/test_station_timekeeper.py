@@ -14,7 +14,8 @@ class Chip:
     def __init__(self, registers=None):
         self.registers = bytearray(registers or bytes(19))
         self.there = True
-        self.log = []
+        self.log = []  # where each transfer begins
+        self.changes = []  # (register, value)
 
     def _address(self, address):
         if not self.there or address != 0x68:
@@ -27,6 +28,7 @@ class Chip:
     def writeto_mem(self, address, memory, data):
         self._address(address)
         self.log.append(memory)
+        self.changes.extend([(memory + at, value) for at, value in enumerate(data)])
         self.registers[memory : memory + len(data)] = data
 
 
@@ -84,7 +86,7 @@ def test_what_is_no_time_is_not_believed():
 def test_setting_writes_all_and_clears_the_flag_last():
     chip = Chip(b"\xff" * 19)
     Ds3231(chip).write(SHOWN_MS + 999)
-    assert chip.log == [0, 14, 15]
+    assert chip.log == [14, 0, 14, 15]
     assert bytes(chip.registers[:7]) == SHOWN[:7] and chip.registers[14] == 0x1C and not chip.registers[15] & 0x80
     for time_ms in (
         NOON_MS,
@@ -94,6 +96,20 @@ def test_setting_writes_all_and_clears_the_flag_last():
     ):  # a leap day, the last second
         Ds3231(chip).write(time_ms)
         assert Ds3231(chip).read() == time_ms
+
+
+def test_a_setting_that_is_cut_is_believed_whole_or_not_at_all():
+    later_ms = SHOWN_MS + 400 * DAY_MS + 7 * HOUR_MS + 61_000
+    whole = Chip(SHOWN)
+    Ds3231(whole).write(later_ms)
+    found = []
+    for cut in range(len(whole.changes) + 1):
+        chip = Chip(SHOWN)
+        for memory, value in whole.changes[:cut]:
+            chip.registers[memory] = value
+        chip.registers[15] |= chip.registers[14] & 0x80  # on its battery
+        found.append(Ds3231(chip).read())
+    assert found[0] == SHOWN_MS and found[-2:] == [later_ms] * 2 and set(found[1:-2]) == {None}
 
 
 def bench(rtc_ms=946_684_800_000, chip=SHOWN, floor_s=0):
