@@ -50,6 +50,8 @@ from tools.tickets import inspection
         (["issue", "--site", "{site}", "--out", "{site}/none/t"], "cannot write"),
         (["bundle", "show", "--site", "{site}"], "bundle make"),
         (["bundle", "sign", "--site", "{site}", "{site}/t"], "bundle make --unsigned"),
+        (["bundle", "sign", "--site", "{site}", "{site}/double"], "stands there twice"),
+        (["bundle", "sign", "--site", "{site}", "{site}/half"], "bundle make --unsigned"),
         (["fly"], "No such command 'fly'"),
     ],
 )
@@ -57,6 +59,7 @@ def test_a_wrong_question_gets_one_line_and_exit_code_2(ask, site, arguments, sa
     (site / "t").write_text("no ticket")
     (site / "list").write_text("[]")
     (site / "double").write_text('{"id": "1", "id": "2"}')
+    (site / "half").write_text('{"version": 1, "x": "\\ud800"}')
     (site / "large").write_text(json.dumps({"description": [{"language": "en", "text": "x" * 4096}]}))
     (site / "float").write_text('{"customData": {"a": 1.5}}')
     public = {name: value for name, value in json.loads((site / "driver.jwk").read_text()).items() if name != "d"}

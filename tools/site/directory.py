@@ -183,7 +183,8 @@ class Site:
         try:
             self.read_bundle(signed)
         except Problem as problem:
-            raise Problem(f"{path}: {problem}; or delete it, and a new one is made") from None
+            remedy = "or take it from a backup: one made anew has version 1, which is below what readers have"
+            raise Problem(f"{path}: {problem}; {remedy}") from None
         return signed, json.loads(extract_compact(signed).payload)
 
     def _still_says(self, payload: dict) -> bool:

@@ -16,6 +16,7 @@ from tools.problem import Problem
 from tools.site.directory import ROOT_KEY, Site
 from tools.site.keys import load_key, reason
 from tools.terminal import answers, printable, say
+from tools.tickets.mint import no_doubles
 
 EXAMPLES = """Examples:
 
@@ -116,7 +117,8 @@ def show(site: SITE, as_json: AS_JSON = False):
 def _json(name: str) -> dict:
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=no_doubles)
+        json.dumps(content, ensure_ascii=False).encode()  # half a character is none
         if not isinstance(content, dict) or not isinstance(content.get("version"), int):
             raise ValueError("an object with a version is wanted")
     except OSError as error:
