@@ -198,21 +198,22 @@ class Ledger:
             with open(path, "rb") as file:
                 while True:
                     got = file.readinto(self._buffer) or 0
+                    # Any record of these may be the one that is asked for, if its key has rotted.
+                    if binascii.crc32(self._view[:got]) & 0xFFFFFFFF != self._whole[got // _RECORD]:
+                        self._bad[bucket] = "unreadable in " + path
+                        raise Fault("ledger bucket %d is damaged" % bucket)
                     # The search in C passes over a piece without the key; what it finds is looked at record by record.
                     if got and wanted in self._buffer:
-                        found = self._pick(bucket, wanted, got) or found
+                        found = self._pick(wanted, got) or found
                     if got < _PIECE:
                         return found
         except OSError as error:
             raise files.ours(error, path) from None
 
-    def _pick(self, bucket, wanted, got):
+    def _pick(self, wanted, got):
         found = None
         for at in range(0, got - _RECORD + 1, _RECORD):
             if self._view[at + _AT : at + _AT + _KEY] == wanted:
-                if not self._intact(bucket, at):
-                    self._bad[bucket] = "unreadable in %s" % _path(self._folder, bucket)
-                    raise Fault("ledger bucket %d is damaged" % bucket)
                 state, _, evse, not_after_s = struct.unpack_from(_LAYOUT, self._buffer, at)
                 found = (state, not_after_s, evse)
         return found

@@ -162,15 +162,22 @@ def test_a_corrupt_record_is_reported_its_bucket_fails_closed_and_neighbours_are
     assert again.find(keys[1]) is None
 
 
-def test_damage_after_the_start_is_noticed_by_the_look_up():
+def test_damage_after_the_start_is_noticed_by_the_look_up_wherever_in_the_bucket_it_is():
     folder, book = new()
-    book.add(key(1), SOON, evse(1))
-    path = bucket_path(folder, key(1))
-    broken = bytearray(read(path))
-    broken[30] ^= 1
-    write(path, broken)
-    assert fails(Fault, book.find, key(1))
-    assert len(book.damage) == 1
+    keys = same_bucket(16)  # more than are read at once
+    for k in keys[:-1]:
+        book.add(k, SOON, evse(1))
+    path = bucket_path(folder, keys[0])
+    good = read(path)
+    for at in (0, 4, 30, 14 * 36 + 10):  # in a state, a key, an end, and in a key of the next piece
+        book = ledger.Ledger(folder)
+        broken = bytearray(good)
+        broken[at] ^= 1
+        write(path, broken)
+        assert fails(Fault, book.find, keys[0])
+        assert fails(Fault, book.add, keys[-1], SOON, evse(1))
+        assert len(book.damage) == 1 and fails(Fault, book.find, keys[0])
+        write(path, good)
 
 
 def test_a_missing_ledger_or_bucket_is_damage_not_a_new_one():
