@@ -333,7 +333,7 @@ class Decision:
             self.journal.refusal(self._stamp(), verdict)
         except (Full, Fault) as error:
             # the refusal stands whatever the journal says; that it is not recorded is shown, not hidden
-            verdict.detail = verdict.detail or "not journaled: " + str(error)
+            verdict.detail = "not journaled: " + str(error)
 
     def _stamp(self):
         now_ms, state = self.clock.now()

@@ -149,9 +149,11 @@ def test_a_grant_is_in_the_journal_when_it_is_returned(bench):
     assert bench.journal.entries == [("grant", E1)]
 
 
-def test_a_refusal_is_journaled(bench):
+def test_a_refusal_is_journaled_or_says_that_it_is_not(bench):
     assert bench.reason(notAfter="2026-11-22T12:00:00Z") == "EXPIRED"
     assert bench.journal.entries == [("refusal", "EXPIRED")]
+    bench.journal.fails = Fault("errno 5")
+    assert bench.tap(evseKind="DC").detail == "not journaled: errno 5"
 
 
 def test_not_allowed_grants_once(bench):
