@@ -186,8 +186,6 @@ class Ledger:
 
     def _last(self, key):
         """The last record of the key as (state, not_after_s, evse), or None."""
-        if len(key) < _KEY:
-            raise Fault("a ledger key has 32 bytes")
         bucket = key[0] % _BUCKETS
         if bucket in self._bad:
             raise Fault("ledger bucket %d is damaged" % bucket)
@@ -230,15 +228,12 @@ class Ledger:
         return last[1], last[2]
 
     def add(self, key, not_after_s, evse, now_s=None):
-        """Remember a use until `not_after_s` (rounded up to a second by the caller), durably.
+        """Remember a use until `not_after_s` (rounded up to a second by the caller) on an EVSE (8 bytes), durably.
 
         True: this is the first use, recorded now. False: there was a use before; its EVSE stays, and it is now
         remembered until the later of the two ends. `now_s` as in `find`. Raises Full (nothing may be forgotten to
         make room) or Fault; in both cases the ticket must not be granted.
         """
-        evse = bytes(evse)
-        if len(evse) != 8:
-            raise Fault("an EVSE digest has 8 bytes")
         not_after_s = _clamp(not_after_s)
         last = self._last(key)
         if last is not None and last[0] != _VOID:

@@ -180,6 +180,15 @@ def test_damage_after_the_start_is_noticed_by_the_look_up_wherever_in_the_bucket
         write(path, good)
 
 
+def test_records_of_another_bucket_are_damage():
+    folder, book = new()
+    book.add(key(1), SOON, evse(1))
+    other = next(key(n) for n in range(40) if key(n)[0] % 64 != key(1)[0] % 64)
+    write(bucket_path(folder, other), read(bucket_path(folder, key(1))))
+    again = ledger.Ledger(folder)
+    assert len(again.damage) == 1 and fails(Fault, again.find, other)
+
+
 def test_a_missing_ledger_or_bucket_is_damage_not_a_new_one():
     missing = ledger.Ledger(support.folder() + "/nothing")
     assert "ledger: missing" in missing.damage
