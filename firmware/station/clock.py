@@ -105,7 +105,7 @@ class Clock:
         self.service()
         self._floor.rise(unix_ms // 1000, True)
         if unix_ms > self._now_ms:
-            if self.state != SET or unix_ms - self._now_ms > _SLACK_MS:
+            if unix_ms - self._now_ms > _SLACK_MS:  # as it is where nothing is known
                 self.state = FLOOR
             self._now_ms = unix_ms
         return True
