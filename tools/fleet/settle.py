@@ -17,9 +17,11 @@ from rich.console import Console
 from rich.table import Table as Shown
 from rich.text import Text
 
+from tools.fleet import settle_page
 from tools.options import AS_JSON
 from tools.problem import Problem
 from tools.terminal import answers, printable, say
+from tools.units import DAY_S
 
 Table = Any  # an ibis.Table: a type checker cannot know its columns
 
@@ -31,7 +33,6 @@ EXAMPLES = """Examples:
 
   python -m tools settle fleet --engine spark --json"""
 
-DAY_S = 86_400
 _SHOWN = 20  # rows of a table in the terminal; --json and --page have all, with all columns
 _COLUMNS = {
     "double uses": ("ticket_id", "multi_usage", "uses", "readers"),
@@ -176,8 +177,6 @@ def settle(
     with Console(stderr=True).status("settling"):
         found = ask(folder, engine)
     if page:
-        from tools.fleet import settle_page
-
         settle_page.write(found, page)
         say(f"Wrote {page}")
     if as_json:

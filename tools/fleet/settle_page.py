@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools.fleet.settle import DAY_S
 from tools.problem import Problem
 from tools.site.keys import reason
+from tools.units import DAY_S
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
