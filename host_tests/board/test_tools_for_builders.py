@@ -1,5 +1,6 @@
 """The commands of whoever builds and keeps a station: doctor, log, devices, decommission, on the virtual board."""
 
+import fcntl
 import io
 import os
 import shutil
@@ -139,6 +140,11 @@ def test_a_decommissioned_reader_has_no_byte_left(provisioned, tmp_path):
         with pytest.raises(Problem, match=f"this is {site.reader}, not other: nothing was erased"):
             decommission.wipe(bench.board, "other")
         assert site.journal_key() in image.read_bytes()
+        bench.board.flash.cut_at_erase(3)
+        with pytest.raises(Problem, match="went dark"):
+            decommission.wipe(bench.board, site.reader)
+        bench.board.power_on()  # the file system is a new one, and behind its first blocks the old one lies
+        assert image.read_bytes()[3 * 4096 : 432 * 4096].strip(b"\xff")
         seen = []
         told = decommission.wipe(bench.board, site.reader, lambda *step: seen.append(step))
         assert "vfs (1728 KB), romfs (448 KB) was erased and read back blank" in told
@@ -147,6 +153,7 @@ def test_a_decommissioned_reader_has_no_byte_left(provisioned, tmp_path):
         assert len(left.rstrip(b"\xff")) <= 2 * 4096  # the file system that the board has made since, empty
         assert site.journal_key() not in left
         assert execute(bench.board, "import os; print(os.listdir('/'))") == "[]\n"
+        execute(bench.board, "open('/main.py', 'w').close()")
         with pytest.raises(Problem, match="no reader that was provisioned"):
             decommission.wipe(bench.board, site.reader)
 
@@ -201,6 +208,25 @@ def test_devices_are_the_ports_with_usb_behind_them(monkeypatch, capsys):
     assert '"port": "/dev/a"' in out
     assert '"reader": "gate-7"' in out
     assert devices.march(named) == "xtensawin"
+
+
+def test_a_port_that_cannot_serve_is_told_in_words_before_anything_waits(tmp_path, monkeypatch):
+    for path, said in ((tmp_path / "none", "there is no port"), (tmp_path, "is no port")):
+        with pytest.raises(Problem, match=f"{said}.*tools devices"), port.opened(str(path)):
+            pass
+    ours, theirs = os.openpty()
+    name = os.ttyname(theirs)
+    with pytest.raises(Problem, match=f"{name}: the board does not answer.* flash it first"):
+        port.mpremote(name, "exec", "1", limit_s=1)
+    fcntl.flock(theirs, fcntl.LOCK_EX)  # as mpremote does
+    with pytest.raises(Problem, match=f"{name}: .*another program has it"):
+        port.execute(name, "1")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(Problem, match="may not be opened by you: join the group"), port.opened(name):
+        pass
+    os.close(ours)
+    os.close(theirs)
+    port.free(str(tmp_path / "none"))  # a cable that was pulled is no fault of its own
 
 
 class Interrupted(Exception):

@@ -29,13 +29,13 @@ def ask(port: Port, script: str, word: str, limit_s: float = CALL_LIMIT_S) -> An
     """What `script` says on the board, which starts anew afterwards. Problem if it does not answer within `limit_s`."""
     try:
         said = answer(execute_and_reset(port, script, limit_s), word)
-    except Problem as problem:
+    except Problem:
         if restarts(port) > 1:
             raise Problem(
                 "the board restarts again and again: give it a better supply or cable; if that does not help, "
                 "erase its flash (esptool erase-flash), flash, deploy and provision"
             ) from None
-        raise Problem(f"{problem}; if no MicroPython is on this board, flash it first") from None
+        raise
     if said is None:
         raise Problem("the board stopped in the middle of the script; look at `python -m tools log`")
     return said

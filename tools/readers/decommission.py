@@ -37,7 +37,15 @@ for label in ("vfs", "romfs"):
         print("wiped", label, total, left)
 print("done")
 """
-_NAME = 'import json; print("reader", json.dumps(json.load(open("/site.json"))["reader"]))'
+# Who this is: null where there are no files, as after an erasing that was interrupted.
+_NAME = """
+import json, os
+if set(os.listdir("/")) <= {"boot.py", "rom"}:
+    print("reader null")
+else:
+    with open("/site.json") as file:
+        print("reader", json.dumps(json.load(file)["reader"]))
+"""
 
 
 def decommission(
@@ -62,13 +70,16 @@ def decommission(
 
 
 def wipe(board: Port, reader: str, progress: deploy.Report = lambda done, total, name: None) -> str:
-    """Erases a board's partitions; raises Problem if it is another reader, or unless every byte is blank."""
+    """Erases a board's partitions; raises Problem if it is another reader, or unless every byte is blank.
+
+    A board without files is erased as well: what an interrupted run left behind the first blocks is still there.
+    """
     try:
         name = json.loads(execute(board, _NAME).split("reader ", 1)[1].splitlines()[0])
     except (Problem, IndexError, ValueError):
         reset(board)
         raise Problem("this board is no reader that was provisioned; `python -m tools flash` writes it anew") from None
-    if name != reader:
+    if name not in (reader, None):
         reset(board)
         raise Problem(f"this is {name}, not {reader}: nothing was erased")
 

@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from tools.problem import Problem
 from tools.readers.deploy import PortOption
 from tools.readers.port import opened
 from tools.terminal import answers, printable, say
@@ -74,9 +73,7 @@ def follow(path: str, take: Callable[[str], None], end: float) -> None:
                 waiting = False
                 while time.monotonic() < end:
                     take(line.read(line.in_waiting or 1).decode(errors="replace"))
-        except serial.SerialException as error:
-            if "denied" in str(error).lower():
-                raise Problem(f"{path} may not be opened by you: join the group that owns it (dialout)") from None
+        except serial.SerialException:
             if not waiting:
                 say(f"{path} is gone; waiting for it")
             waiting = True

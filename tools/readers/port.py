@@ -28,6 +28,7 @@ RADIO_HEAP = "120wK"  # of a virtual board whose site may have Bluetooth: 96wK h
 VIRTUAL = ROOT / ".virtual"
 MAINTENANCE_FLAG = "/maintenance"
 CALL_LIMIT_S = 180
+_GREETING_LIMIT_S = 30  # the first call writes one file; a port with no MicroPython behind it is silent for ever
 _FREEING = 24  # pieces of 16 bytes, more than the longest answer of a host
 
 # names of mpy-cross's -march by the number in sys.implementation._mpy (MicroPython, py/persistentcode.h)
@@ -38,6 +39,13 @@ ARCHITECTURES = (
 
 # how sys.implementation._machine ends, longer names first
 _CHIPS = ("ESP32S2", "ESP32S3", "ESP32C2", "ESP32C3", "ESP32C5", "ESP32C6", "ESP32H2", "ESP32P4", "ESP32")
+
+_NO_ANSWER = "reset it and try again; if no MicroPython is on it, or another board is on this port, flash it first"
+# what mpremote says -> what there is to do about it
+_REMEDIES = {
+    "failed to access": "it is gone, or another program has it: plug it in, end `log` and terminals, and try again",
+    "could not enter raw repl": f"nothing there speaks as MicroPython does: {_NO_ANSWER}",
+}
 
 Port = str | Board
 Report = Callable[[int, int, str], None]  # done, in all, name of what comes next
@@ -125,17 +133,18 @@ def mpremote(
         if isinstance(port, Board):
             _pump(port, process, take, limit_s)
         else:
-            _follow(process, take, limit_s)
+            _follow(port, process, take, limit_s)
     except BaseException:
         process.kill()
         process.wait()
-        with suppress(OSError, Stalled):
+        with suppress(Stalled):
             free(port)
         raise
     text = printed.decode(errors="replace").replace("\r\n", "\n")
     if process.returncode:
-        said = [line for line in text.splitlines() if line.strip()]
-        raise Problem(f"mpremote failed on {path}: {said[-1] if said else 'without a word'}")
+        last = next((line for line in reversed(text.splitlines()) if line.strip()), "without a word")
+        remedy = next((told for word, told in _REMEDIES.items() if word in last), "")
+        raise Problem(f"{path}: {remedy}" if remedy else f"mpremote failed on {path}: {last}")
     return text
 
 
@@ -143,7 +152,7 @@ def free(port: Port) -> None:
     """Makes a board listen that lost its host in the middle of copying: it waits for it, deaf to one Ctrl-C.
 
     mpremote's code on the board takes what comes for the host's answer, byte by byte, until that is whole or clearly
-    wrong; then it heeds Ctrl-C again.
+    wrong; then it heeds Ctrl-C again. A port that is gone by then is left alone.
     """
     if isinstance(port, Board):
         if port.alive:
@@ -153,13 +162,13 @@ def free(port: Port) -> None:
                 port.world.run(0.02)
             port.world.pace = pace
         return
-    with serial.Serial(port, 115200, timeout=0.02, write_timeout=1) as line:
+    with suppress(OSError), serial.Serial(port, 115200, timeout=0.02, write_timeout=1) as line:
         for _ in range(_FREEING):
             line.write(b"\x03" * 16)
             line.read(4096)
 
 
-def _follow(process: "subprocess.Popen[bytes]", take: Callable[[bytes], None], limit_s: float) -> None:
+def _follow(path: str, process: "subprocess.Popen[bytes]", take: Callable[[bytes], None], limit_s: float) -> None:
     assert process.stdout is not None
     end = time.monotonic() + limit_s
     while select.select([process.stdout], [], [], max(0, end - time.monotonic()))[0]:
@@ -168,7 +177,7 @@ def _follow(process: "subprocess.Popen[bytes]", take: Callable[[bytes], None], l
             process.wait()
             return
         take(data)
-    raise Problem("the board takes too long to answer")
+    raise Problem(f"{path}: the board does not answer: {_NO_ANSWER}")
 
 
 def _pump(board: Board, process: "subprocess.Popen[bytes]", take: Callable[[bytes], None], limit_s: float) -> None:
@@ -262,7 +271,7 @@ open({MAINTENANCE_FLAG!r}, "w").close()
 print("romfs", hasattr(vfs, "rom_ioctl") and vfs.rom_ioctl(1) > 0)"""
     resets = _resets(port)
     try:
-        printed = mpremote(port, "exec", code, "+", "reset")
+        printed = mpremote(port, "exec", code, "+", "reset", limit_s=_GREETING_LIMIT_S)
     except Problem as problem:
         if wrong := re.search(r"RuntimeError: \('(native|chip)', '?([^')]*)'?\)", str(problem)):
             raise Problem(f"{_told(wrong[1], wrong[2], march, chip)}: it is another board than you named") from None
@@ -349,14 +358,22 @@ def virtual_flash(site: Path | None) -> Path:
     return VIRTUAL / f"{name}-{FILE_BLOCKS}.lfs"  # one that was laid out otherwise is another
 
 
+def _demand_port(path: Path) -> None:
+    """Raises Problem unless this is a port that may be opened by whoever runs this."""
+    if not path.is_char_device():
+        what = f"{path} is no port" if path.exists() else f"there is no port {path}"
+        raise Problem(f"{what}: `python -m tools devices` shows those that are there")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise Problem(f"{path} may not be opened by you: join the group that owns it (dialout), and log in again")
+
+
 @contextmanager
 def opened(port: str) -> Iterator[Port]:
     """The board at a port. `virtual` is a virtual board with its flash in .virtual/, wired up and switched on for the
     while; `virtual:DIR` is another, the one that `tap` and `sim` keep for the site in DIR, wired as that site says."""
     kind, _, site = port.partition(":")
     if kind != "virtual":
-        if not Path(port).exists():
-            raise Problem(f"there is no port {port}: `mpremote connect list` shows those that are")
+        _demand_port(Path(port))
         yield port
         return
     from tools.site.directory import CONFIG, Site  # half of what starting takes; a cable needs none of it
