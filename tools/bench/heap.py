@@ -52,7 +52,8 @@ gc.threshold(8192)
 
 
 def measure() -> dict[str, Any]:
-    """Bytes of .mpy; what is free at HEAP_WK after the start and after taps; the least heap that grants each kind."""
+    """Bytes of .mpy; what is free at HEAP_WK after the start and after taps; the percentage that is free of a wide heap
+    after the start and one card; the least heap that grants each kind."""
     with tempfile.TemporaryDirectory(prefix="charging-ticket-") as name:
         folder = Path(name)
         init.make(folder / "site")
@@ -63,8 +64,15 @@ def measure() -> dict[str, Any]:
         return {
             "mpy": sizes(),
             "free": free,
+            "free_percent": free_percent(folder),
             "least_wk": {kind: _least(folder, kind, tried) for kind in _cards(folder)},
         }
+
+
+def free_percent(folder: Path) -> float:
+    """How much of a heap of _MOST_WK is free after the start and one card, at the station made in the folder."""
+    _taps(folder, _MOST_WK, free := {})
+    return 100 * free[f"{CARD}: GRANTED"]["free"] / (_MOST_WK * 2048)
 
 
 def sizes() -> dict[str, int]:
@@ -166,6 +174,7 @@ def report(result: dict[str, Any]) -> Table:
         made.add_row(
             name, *(f"{found[part]:,}" if part in found else "?" for part in ("free", "piece", "names", "named"))
         )
+    made.add_row(f"of {_MOST_WK}wK, a card", f"{result['free_percent']:.1f} %", "", "", style="bold")
     for kind, least in result["least_wk"].items():
         made.add_row(f"{kind} is granted from", f"{least}wK" if least else "never", "", "", style="bold")
     for chip, size in result["mpy"].items():
