@@ -174,6 +174,12 @@ def test_a_changed_journal_is_not_collected(tmp_path, readers, ticket):
     assert list(tmp_path.glob("*.parquet")) == []
 
 
+def test_a_site_that_is_not_there_is_named_rather_than_left_out(tmp_path, readers, capsys):
+    readers[0].pull()
+    assert main(["journal", "collect", str(readers[0].folder), str(tmp_path / "reader-3"), "--to", str(tmp_path)]) == 2
+    assert "reader-3 is no site directory" in capsys.readouterr().err
+
+
 def settled(folder: Path, made: Fleet, engine: Engine) -> dict:
     """The settlement of a synthetic fleet, held against what was put into it."""
     found = settle.ask(folder, engine)

@@ -47,6 +47,8 @@ def collect(
     Each journal is checked with its reader's key, and that it goes on where the reader's last one ended. What was
     collected before is not written twice. The tickets themselves stay in the journals.
     """
+    if missing := [site for site in sites if not site.is_dir()]:
+        raise Problem(f"{missing[0]} is no site directory; correct the path: a reader left out would not be settled")
     to.mkdir(parents=True, exist_ok=True)
     found = [(Site.load(site), file) for site in sites for file in sorted(site.glob("*.journal"))]
     if not found:
