@@ -140,6 +140,8 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and not error.filename:
             _drop_output()
             return _complain(f"cannot write: {reason(error)}; make room and run this again", USAGE)
+        if isinstance(error, OSError) and error.filename:
+            return _complain(f"{error.filename}: {reason(error)}; correct the path, or make room there", USAGE)
         told = f"{type(error).__name__}: {error}".splitlines()[0]
         return _complain(f"internal fault ({told}); run `python -m tools --debug …` and report what it shows", USAGE)
 

@@ -13,6 +13,7 @@ from tools import ROOT
 from tools.fleet import journal_file
 from tools.problem import Problem
 from tools.readers import deploy, journal
+from tools.readers.port import execute
 from tools.readers.provision import install
 from tools.site.directory import Site
 from tools.site.init import init
@@ -47,6 +48,7 @@ def desk(tmp_path_factory):
         site = Site.load(folder / "site")
         with pytest.raises(Problem, match="no firmware"):
             install(board, site)
+        assert execute(board, "import os; print(os.listdir('/'))") == "[]\n"
         deploy.deploy(board, "VIRTUAL")
         install(board, site)
         assert "written" in deploy.execute(board, _WRITE.format(ended=True))

@@ -124,3 +124,10 @@ def test_a_fault_of_ours_is_one_line_too_and_debug_shows_where(ask, site, monkey
     with pytest.raises(ZeroDivisionError):
         ask("--debug", "inspect", site / "site.toml")
     assert ask("inspect", site / "site.toml").code == 2
+
+
+def test_a_path_that_cannot_be_written_is_told_and_is_no_fault_of_ours(ask, site, monkeypatch):
+    monkeypatch.setattr(inspection, "describe", lambda _: (site / "none/x").write_text(""))
+    answer = ask("inspect", site / "site.toml")
+    assert answer.code == 2
+    assert f"{site}/none/x: no such file or directory; correct the path" in answer.error

@@ -63,6 +63,11 @@ def test_a_port_that_is_not_there_is_named(ask, site):
         assert answer.code == 2 and "/dev/nothing-here" in answer.error
 
 
+def test_a_virtual_board_is_not_left_waiting_for_an_answer_that_no_command_can_bring(ask, site):
+    for port in ("virtual", f"virtual:{site}"):
+        assert "forgets its nonce" in ask("time", "ask", "--port", port).error
+
+
 def test_the_payload_has_no_members_but_those_of_the_document(ask, site):
     import base64
 

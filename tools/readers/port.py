@@ -45,6 +45,8 @@ _NO_ANSWER = "reset it and try again; if no MicroPython is on it, or another boa
 _REMEDIES = {
     "failed to access": "it is gone, or another program has it: plug it in, end `log` and terminals, and try again",
     "could not enter raw repl": f"nothing there speaks as MicroPython does: {_NO_ANSWER}",
+    "ImportError: no module named": "the board has no firmware, or a damaged one: deploy it first",
+    "NotReady: ": "the reader is not ready for work: `python -m tools doctor` says why",
 }
 
 Port = str | Board

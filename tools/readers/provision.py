@@ -9,7 +9,7 @@ from tools.problem import Problem
 from tools.readers import deploy
 from tools.readers.several import PortsOption, each, ports
 from tools.site.directory import Site
-from tools.terminal import say
+from tools.terminal import say, working
 
 PROVISION_EXAMPLES = """Examples:
 
@@ -23,26 +23,34 @@ CLOCK_EXAMPLES = """Examples:
 
   python -m tools clock --port /dev/ttyUSB0"""
 
+_HAS_FIRMWARE = """
+try:
+    import station.stores
+    print("firmware")
+except ImportError:
+    pass
+"""
 # Only what is not there is made: a ledger that was lost must show, so the reader itself never makes one.
 _PREPARE = """
-try:
-    from station.stores import prepare
-except ImportError:
-    print("no firmware")
-else:
-    prepare()
-    print("prepared")
+from station.stores import prepare
+prepare()
 """
 
 
 def install(port: deploy.Port, site: Site, progress: deploy.Report = lambda done, total, name: None) -> None:
-    """Brings the site's files to a board that has firmware, makes its empty stores, sets its clock and restarts it."""
+    """Brings the site's files to a board that has firmware, makes its empty stores, sets its clock and restarts it.
+
+    Raises Problem, with nothing written, if it has none.
+    """
     files = site.provision_files()
     with deploy.maintenance(port):
-        deploy.push(port, files, progress)
-        if "prepared" not in deploy.execute(port, _PREPARE):
-            raise Problem("this board has no firmware, or a damaged one; deploy it first, then provision again")
-        _tell_time(port)
+        able = "firmware" in deploy.execute(port, _HAS_FIRMWARE)
+        if able:
+            deploy.push(port, files, progress)
+            deploy.execute(port, _PREPARE)
+            _tell_time(port)
+    if not able:
+        raise Problem("this board has no firmware, or a damaged one; deploy it first, then provision again")
 
 
 def set_clock(port: deploy.Port, now: datetime | None = None) -> None:
@@ -102,6 +110,6 @@ def clock(port: deploy.PortOption):
 
     A reader refuses tickets until it knows the time; without a battery it forgets it when the power goes.
     """
-    with deploy.opened(port) as board:
+    with working(f"setting the clock of {port}"), deploy.opened(port) as board:
         set_clock(board)
     say(f"{port}: clock set")

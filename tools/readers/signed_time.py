@@ -14,7 +14,7 @@ from tools.readers import deploy
 from tools.readers.port import begin_maintenance, end_maintenance
 from tools.site.directory import ROOT_KEY, Site
 from tools.site.keys import load_key
-from tools.terminal import say
+from tools.terminal import say, working
 from tools.tickets import ticket_file
 from tools.tickets.signing import TIME_TYPE, sign_jws
 from tools.units import epoch_ms, instant_ms, wire_time
@@ -88,7 +88,7 @@ def set_(site: SITE, port: deploy.PortOption, reset: RESET = False, root: ROOT =
     """
     here = Site.load(site)
     key = load_key(root or site / ROOT_KEY, private=True)
-    with deploy.opened(port) as board, deploy.maintenance(board):
+    with working(f"telling {port} the time"), deploy.opened(port) as board, deploy.maintenance(board):
         word = hand_over(board, here, key, reset)
     _report(word)
 
@@ -96,7 +96,7 @@ def set_(site: SITE, port: deploy.PortOption, reset: RESET = False, root: ROOT =
 @app.command()
 def ask(port: deploy.PortOption):
     """Print a reader's fresh nonce. The reader stands still until `give`: its answer must come within ten minutes."""
-    if port == "virtual":
+    if port.partition(":")[0] == "virtual":
         raise Problem("the virtual board forgets its nonce when this command ends; use `time set`")
     with deploy.opened(port) as board:
         begin_maintenance(board)
@@ -127,7 +127,7 @@ def give(
     """Hand a signed time to a reader, and let it go on with its work."""
     token = ticket_file.read(file).strip()
     with deploy.opened(port) as board:
-        if port == "virtual":
+        if port.partition(":")[0] == "virtual":
             begin_maintenance(board)
             challenge(board)
         word = answer(board, token)
