@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +17,11 @@ def answers() -> Console:
 def say(text: str) -> None:
     """A message."""
     print(text, file=sys.stderr)
+
+
+def working(what: str) -> AbstractContextManager[object]:
+    """A sign of life while something takes seconds; none where stderr is no terminal."""
+    return Console(stderr=True).status(what)
 
 
 def printable(text: str) -> str:

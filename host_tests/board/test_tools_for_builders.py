@@ -26,7 +26,8 @@ from tools.virtual.world import World
 HEALTHY = {
     "heap": {"free": 150 << 10, "used": 10 << 10}, "version": "1.29.0", "machine": "x with ESP32", "mpy": 0x2B06,
     "id": "00", "maintenance": False, "flash": {"same": True, "took_ms": 90, "free": 900 << 10, "size": 1000 << 10},
-    "rom": True, "native": True, "crashes": 0, "site": {"reader": "r", "bus": "hsu", "rtc": True}, "stores": [],
+    "rom": True, "firmware": 1, "native": True, "crashes": 0,
+    "site": {"reader": "r", "bus": "hsu", "rtc": True}, "stores": [],
     "clock": {"year": 2026, "battery": "runs"}, "nfc_hsu": "PN532 firmware 1.6", "nfc_i2c": "ChipError: silent",
     "nfc_spi": "no pins",
 }  # fmt: skip
@@ -49,6 +50,7 @@ def test_the_board_called_virtual_has_a_reader_chip_and_the_doctor_finds_all_wel
         **dict.fromkeys((*WELL, "PN532"), "well"), "clock": "look",
     }  # fmt: skip
     assert findings["PN532"].said == "answers on hsu: PN532 firmware 1.6"
+    assert findings["firmware"].said.startswith("version ") and findings["firmware"].said.endswith("ROMFS partition")
     assert "START" in findings["resets"].said and "1970" not in findings["resets"].said
     assert "[rtc]" in findings["clock"].remedy
 
@@ -115,7 +117,7 @@ def test_an_empty_board_wants_to_be_deployed(tmp_path, monkeypatch, capsys):
         ({"flash": {**HEALTHY["flash"], "took_ms": 4000}}, "flash", "look"),
         ({"flash": {**HEALTHY["flash"], "free": 9 << 10}}, "flash", "look"),
         ({"native": False}, "native code", "bad"),
-        ({"stores": ["ledger bucket 3"]}, "stores", "bad"),
+        ({"stores": ["ledger bucket 3"] * 64}, "stores", "bad"),
         ({"clock": {"year": 2000, "battery": "stopped"}}, "clock", "bad"),
         ({"clock": {"year": 2000, "battery": "silent"}}, "clock", "bad"),
         ({"nfc_hsu": "ChipError: silent"}, "PN532", "bad"),
@@ -127,7 +129,7 @@ def test_what_is_wrong_is_found_and_has_a_remedy(change, about, state):
     assert states(HEALTHY) == {}
     assert states({**HEALTHY, **change}) == {about: state}
     (found,) = [one for one in doctor.judge({**HEALTHY, **change}, []) if one.state != "well"]
-    assert found.remedy
+    assert found.remedy and len(found.said) < 80
     assert states(HEALTHY, [("2026-11-22T12:00:00Z", "START WATCHDOG")]) == {"resets": "look"}
 
 

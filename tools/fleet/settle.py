@@ -13,14 +13,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table as Shown
 from rich.text import Text
 
 from tools.fleet import settle_page
 from tools.options import AS_JSON
 from tools.problem import Problem
-from tools.terminal import answers, printable, say
+from tools.terminal import answers, printable, say, working
 from tools.units import DAY_S
 
 Table = Any  # an ibis.Table: a type checker cannot know its columns
@@ -174,7 +173,7 @@ def settle(
 
     Exit code 1 where a ticket was used more often than it allows.
     """
-    with Console(stderr=True).status("settling"):
+    with working("settling"):
         found = ask(folder, engine)
     if page:
         settle_page.write(found, page)

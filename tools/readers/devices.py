@@ -14,7 +14,7 @@ from tools.options import AS_JSON
 from tools.problem import Problem
 from tools.readers import asking
 from tools.readers.port import ARCHITECTURES, Port
-from tools.terminal import answers, printable, say
+from tools.terminal import answers, printable, say, working
 
 EXAMPLES = """Examples:
 
@@ -56,7 +56,8 @@ def devices(
     """Find the boards on this machine and name them. A reader that is asked ends what it does, and starts anew."""
     found = ports()
     for one in () if quiet else found:
-        one.said = ask(one.path)
+        with working(f"asking {one.path}"):
+            one.said = ask(one.path)
     if as_json:
         print(json.dumps([{"port": one.path, "usb": one.usb, **(one.said or {})} for one in found], indent=1))
         return

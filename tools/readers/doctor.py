@@ -13,7 +13,7 @@ from tools.problem import Problem
 from tools.readers import deploy, journal
 from tools.readers.asking import ask
 from tools.readers.port import Port
-from tools.terminal import answers
+from tools.terminal import answers, working
 
 EXAMPLES = """Examples:
 
@@ -28,6 +28,7 @@ _SLOW_FLASH_MS = 2000  # for 4 KB: an erase takes 45 ms, and littlefs needs a fe
 _FULL = 10  # percent of the file system that should be free
 _BUSES = {"nfc_hsu": "hsu", "nfc_i2c": "i2c", "nfc_spi": "spi"}
 _LAST_STARTS = 5
+_NAMED = 3  # pieces of damage; `repair` names all
 _LIMIT_S = 60  # the examination takes a quarter of that where no PN532 answers
 GOOD, _POOR, _BAD = "well", "look", "bad"
 _STYLES = {GOOD: "green", _POOR: "yellow", _BAD: "red"}
@@ -49,7 +50,7 @@ def doctor(port: deploy.PortOption, as_json: AS_JSON = False) -> int:
     Looked at are MicroPython, the heap, the flash, the firmware, its native code, the site, the stores, the clock, the
     PN532 on each bus that the board has pins for, and the last resets. Exit code 1 if anything is bad.
     """
-    with deploy.opened(port) as board:
+    with working(f"looking at {port}"), deploy.opened(port) as board:
         facts = examine(board)
         starts = last_starts(board) if "site" in facts and not facts.get("stores") else []
     findings = judge(facts, starts)
@@ -86,7 +87,9 @@ def judge(facts: dict[str, Any], starts: list[tuple[str, str]]) -> list[Finding]
     found = [_version(facts), _heap(facts), _flash(facts), *_firmware(facts)]
     if "site" in facts:
         damage = facts.get("stores", [])
-        told = "; ".join(damage) or facts.get("stores_error", "")
+        told = "; ".join(damage[:_NAMED]) or facts.get("stores_error", "")
+        if len(damage) > _NAMED:
+            told += f"; and {len(damage) - _NAMED} more"
         remedy = "`python -m tools repair` shows what giving it up costs" if damage else ""
         found.append(
             Finding("stores", _BAD if told else GOOD, told or "ledger, journal and clock floor are whole", remedy)
@@ -142,7 +145,9 @@ def _firmware(facts: dict[str, Any]) -> list[Finding]:
     if "native" not in facts or "ports_error" in facts:
         told = facts.get("ports_error") or facts.get("native_error", "")
         return [Finding("firmware", _BAD, f"missing or damaged ({told})", "deploy")]
-    place = "in the ROMFS partition" if facts.get("rom") else "in files"
+    place = f"version {facts['firmware']}, " + ("in the ROMFS partition" if facts.get("rom") else "in files")
+    if facts.get("trial"):
+        place += "; an update that is on trial"
     remedy = "" if facts.get("rom") else "a MicroPython with a romfs partition (boards/README.md) saves 70 KB of heap"
     found = [Finding("firmware", GOOD, place, remedy)]
     if facts["native"]:

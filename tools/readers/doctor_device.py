@@ -75,8 +75,10 @@ def stores():
 
 def parts():
     """The firmware's Ports, without running it."""
-    from start import Ports
+    import trees
+    from start import VERSION, Ports
 
+    said["firmware"], said["trial"] = VERSION, 0 < trees.record()[3] < 255
     return Ports()
 
 

@@ -17,7 +17,7 @@ from tools.options import AS_JSON, SITE
 from tools.problem import Problem
 from tools.readers import deploy
 from tools.site.directory import Site
-from tools.terminal import answers, printable, say
+from tools.terminal import answers, printable, say, working
 
 EXAMPLES = """Examples:
 
@@ -80,7 +80,7 @@ def pull(
     here = Site.load(site)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     out = out or site / f"{here.reader}-{stamp}.journal"
-    with deploy.opened(port) as board:
+    with working(f"fetching from {port}"), deploy.opened(port) as board:
         # nothing that may fail here is inside a maintenance: that would keep the reader from its work
         export = fetch(board, here.journal_key())
         journal_file.write(out, export)

@@ -11,7 +11,7 @@ from tools.options import SITE
 from tools.problem import Problem
 from tools.readers import deploy, journal
 from tools.site.directory import Site
-from tools.terminal import say
+from tools.terminal import say, working
 
 EXAMPLES = """Examples:
 
@@ -41,7 +41,7 @@ def repair(
     those that can be read are saved to a file in the site directory first. Exit code 1 while something is damaged.
     """
     here = Site.load(site)
-    with deploy.opened(port) as board:
+    with working(f"looking at {port}"), deploy.opened(port) as board:
         found = look(board)
         if found and give_up:
             save(board, here)

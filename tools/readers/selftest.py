@@ -14,7 +14,7 @@ from tools.options import AS_JSON
 from tools.readers import deploy, doctor
 from tools.readers.asking import ask
 from tools.readers.port import Port
-from tools.terminal import answers
+from tools.terminal import answers, working
 
 EXAMPLES = """Examples:
 
@@ -48,7 +48,7 @@ def selftest(port: deploy.PortOption, energise: ENERGISE = None, as_json: AS_JSO
     while VEHICLE says that one is plugged in. Exit code 1 if anything failed.
     """
     energise = allowed(energise)
-    with deploy.opened(port) as board:
+    with working(f"testing {port}"), deploy.opened(port) as board:
         facts = examine(board, energise)
     results = judge(facts, datetime.now(UTC))
     if as_json:
