@@ -90,11 +90,12 @@ app.command(epilog=repair.EXAMPLES)(repair.repair)
 app.command(epilog=settle.EXAMPLES)(settle.settle)
 journal.app.command(epilog=collect.EXAMPLES)(collect.collect)
 journal.app.command("purge", epilog=purge.EXAMPLES)(purge.purge_command)
-app.add_typer(bundle.app, name="bundle")
-app.add_typer(journal.app, name="journal")
-app.add_typer(keys_command.app, name="keys")
-app.add_typer(signed_time.app, name="time")
-app.add_typer(update.app, name="update")
+for name, group in (
+    ("bundle", bundle), ("journal", journal), ("keys", keys_command), ("time", signed_time), ("update", update),
+):  # fmt: skip
+    for command in group.app.registered_commands:
+        command.epilog = command.epilog or group.EXAMPLES
+    app.add_typer(group.app, name=name)
 
 
 @app.callback()

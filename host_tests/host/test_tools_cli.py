@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer.main
 from joserfc import jws
 from joserfc.jwk import OKPKey
+from typer.core import TyperGroup
 
 from host_tests.host.tools_cli import issued, verdict
 from ticket import claims
@@ -340,11 +342,14 @@ def test_every_reason_is_explained():
 
 
 def test_every_command_helps_with_examples(ask):
-    for command in ("init", "issue", "inspect", "verify", "bundle"):
-        answer = ask(command, "--help")
-        assert answer.code == 0
-        assert "Examples:" in answer.out
-        assert f"python -m tools {command}" in answer.out
+    group = typer.main.get_command(cli.app)
+    assert isinstance(group, TyperGroup)
+    for name, command in group.commands.items():
+        below = command.commands.values() if isinstance(command, TyperGroup) else ()
+        for one in (command, *below):
+            help_ends = one.epilog or ""
+            assert help_ends.startswith("Examples:") and f"python -m tools {name}" in help_ends, one.name
+    assert "python -m tools update send" in ask("update", "send", "--help").out
     assert ask().out == ask("--help").out
 
 
