@@ -231,8 +231,35 @@ def test_a_port_that_cannot_serve_is_told_in_words_before_anything_waits(tmp_pat
     port.free(str(tmp_path / "none"))  # a cable that was pulled is no fault of its own
 
 
+def test_lines_that_mpremote_writes_over_each_other_are_told_one_by_one(tmp_path, monkeypatch):
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\nprintf 'Image\\n\\rWriting at offset 0\\rWriting at offset 4096\\r\\ndone\\n'\n")
+    script.chmod(0o700)
+    monkeypatch.setattr(port.sys, "executable", str(script))
+    lines = []
+    port.mpremote("/dev/any", on_line=lines.append)
+    assert [line for line in lines if line] == ["Image", "Writing at offset 0", "Writing at offset 4096", "done"]
+
+
 class Interrupted(Exception):
     pass
+
+
+@pytest.mark.slow
+def test_a_deploy_that_is_interrupted_in_the_partition_is_finished_by_the_next(tmp_path):
+    with Board(World("real"), tmp_path / "flash.img") as board:
+        board.power_on()
+        for stop in (1, 20, 40):
+
+            def progress(done, total, name, stop=stop):
+                if name == "firmware.romfs" and done == stop:
+                    raise Interrupted
+
+            with pytest.raises(Interrupted):
+                deploy.deploy(board, "VIRTUAL", progress)
+            assert "/maintenance" in read_files(board.flash.path)
+        assert deploy.deploy(board, "VIRTUAL") == ["/rom"]
+        assert deploy.deploy(board, "VIRTUAL") == []
 
 
 def test_a_deploy_that_is_interrupted_anywhere_is_finished_by_the_next(tmp_path, soak):

@@ -88,9 +88,8 @@ def _write_rom(port: Port, image: bytes, expected: str, check: str, progress: Re
     total = -(-len(image) // 4096)
 
     def on_line(line: str) -> None:
-        for word in line.split("\r"):
-            if word.startswith("Writing at offset "):
-                progress(int(word.split()[-1]) // 4096, total, "firmware.romfs")
+        if line.startswith("Writing at offset "):
+            progress(int(line.split()[-1]) // 4096, total, "firmware.romfs")
 
     with tempfile.NamedTemporaryFile(suffix=".romfs") as file:
         file.write(image)

@@ -126,9 +126,9 @@ def mpremote(
     printed = bytearray()
 
     def take(data: bytes) -> None:
-        start = printed.rfind(b"\n") + 1
+        start = max(printed.rfind(b"\n"), printed.rfind(b"\r")) + 1  # mpremote begins its lines of progress with \r
         printed.extend(data)
-        for line in bytes(printed[start:]).split(b"\n")[:-1]:
+        for line in re.split(rb"[\r\n]", printed[start:])[:-1]:
             on_line(line.decode(errors="replace").rstrip())
 
     try:
