@@ -111,6 +111,8 @@ def test_pulling_keeps_what_was_fetched_and_releases_it_only_when_asked(desk, mo
     journal._release(board, session)
     grants = [record for record in journal_file.records(journal.fetch_unchecked(board)[0]) if record["kind"] == "GRANT"]
     assert session in [grant["sequence"] for grant in grants], "its end would be about nothing"
+    monkeypatch.setattr(journal, "_EXPORT", "raise KeyboardInterrupt")
+    assert "KeyboardInterrupt" in run(capsys, *pull).error
     # nothing above left the reader in maintenance
     assert "False" in deploy.execute(board, "import os; print('maintenance' in os.listdir('/'))")
 

@@ -134,7 +134,7 @@ def fetch(port: deploy.Port, key: bytes) -> bytes:
 def fetch_unchecked(port: deploy.Port) -> tuple[bytes, bytes]:
     """(what a board can still give of its journal, the nonce that it was asked with)."""
     nonce = os.urandom(_NONCE_BYTES)
-    with deploy.maintenance(port):
+    with deploy.maintenance(port, brief=True):
         lines = deploy.execute(port, _EXPORT.format(nonce=nonce.hex())).splitlines()
     if "exported" not in lines:
         raise Problem(f"the board gave no journal: {lines[-1] if lines else 'it said nothing'}; is it provisioned?")
@@ -142,7 +142,7 @@ def fetch_unchecked(port: deploy.Port) -> tuple[bytes, bytes]:
 
 
 def _release(port: deploy.Port, last: int) -> None:
-    with deploy.maintenance(port):
+    with deploy.maintenance(port, brief=True):
         said = deploy.execute(port, _RELEASE.format(last=last))
     if "released" not in said:
         raise Problem("the journal was fetched, but the reader did not release it; pull once more with --release")

@@ -246,15 +246,22 @@ def _await_reset(port: Port, resets: int) -> None:
 
 
 @contextmanager
-def maintenance(port: Port, march: str | None = None, chip: str | None = None) -> Iterator[bool]:
+def maintenance(port: Port, march: str | None = None, chip: str | None = None, brief: bool = False) -> Iterator[bool]:
     """Keeps the board in maintenance, with no watchdog armed, until the block has ended well.
 
-    The flag file is written first and the board reset; it is removed last and the board reset again. Gives whether the
-    board has a ROMFS partition. Raises Problem, before anything is touched, if its native code is not `march` or its
-    chip not `chip` (ESP32S3; not asked of a virtual board, whose chip is the host's).
+    The flag file is written first and the board reset; it is removed last and the board reset again; if `brief`, for
+    work that cannot be half done, also when the block was interrupted. Gives whether the board has a ROMFS partition.
+    Raises Problem, before anything is touched, if its native code is not `march` or its chip not `chip` (ESP32S3; not
+    asked of a virtual board, whose chip is the host's).
     """
     has_rom = begin_maintenance(port, march, chip)
-    yield has_rom
+    try:
+        yield has_rom
+    except BaseException:
+        if brief:
+            with suppress(Problem):
+                end_maintenance(port)
+        raise
     end_maintenance(port)
 
 
@@ -360,22 +367,18 @@ def virtual_flash(site: Path | None) -> Path:
     return VIRTUAL / f"{name}-{FILE_BLOCKS}.lfs"  # one that was laid out otherwise is another
 
 
-def _demand_port(path: Path) -> None:
-    """Raises Problem unless this is a port that may be opened by whoever runs this."""
-    if not path.is_char_device():
-        what = f"{path} is no port" if path.exists() else f"there is no port {path}"
-        raise Problem(f"{what}: `python -m tools devices` shows those that are there")
-    if not os.access(path, os.R_OK | os.W_OK):
-        raise Problem(f"{path} may not be opened by you: join the group that owns it (dialout), and log in again")
-
-
 @contextmanager
 def opened(port: str) -> Iterator[Port]:
     """The board at a port. `virtual` is a virtual board with its flash in .virtual/, wired up and switched on for the
     while; `virtual:DIR` is another, the one that `tap` and `sim` keep for the site in DIR, wired as that site says."""
     kind, _, site = port.partition(":")
     if kind != "virtual":
-        _demand_port(Path(port))
+        path = Path(port)
+        if not path.is_char_device():
+            what = f"{path} is no port" if path.exists() else f"there is no port {path}"
+            raise Problem(f"{what}: `python -m tools devices` shows those that are there")
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise Problem(f"{path} may not be opened by you: join the group that owns it (dialout), and log in again")
         yield port
         return
     from tools.site.directory import CONFIG, Site  # half of what starting takes; a cable needs none of it

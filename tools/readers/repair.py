@@ -55,7 +55,7 @@ def repair(
 
 def look(port: deploy.Port) -> list[str]:
     """What is damaged on a board, in words."""
-    return _asked(port, "damage()")
+    return _asked(port, "damage()", brief=True)
 
 
 def put_in_order(port: deploy.Port) -> list[str]:
@@ -63,8 +63,8 @@ def put_in_order(port: deploy.Port) -> list[str]:
     return _asked(port, f"give_up({(1 << 62) + secrets.randbits(62)})")
 
 
-def _asked(port: deploy.Port, call: str) -> list[str]:
-    with deploy.maintenance(port):
+def _asked(port: deploy.Port, call: str, *, brief: bool = False) -> list[str]:
+    with deploy.maintenance(port, brief=brief):
         lines = deploy.execute(port, _SHOW.format(call=call)).splitlines()
     if "looked" not in lines:
         raise Problem(f"the board did not look: {lines[-1] if lines else 'it said nothing'}; is it provisioned?")

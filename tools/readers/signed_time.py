@@ -88,7 +88,7 @@ def set_(site: SITE, port: deploy.PortOption, reset: RESET = False, root: ROOT =
     """
     here = Site.load(site)
     key = load_key(root or site / ROOT_KEY, private=True)
-    with working(f"telling {port} the time"), deploy.opened(port) as board, deploy.maintenance(board):
+    with working(f"telling {port} the time"), deploy.opened(port) as board, deploy.maintenance(board, brief=True):
         word = hand_over(board, here, key, reset)
     _report(word)
 
