@@ -67,18 +67,22 @@ def double_uses(records: Table) -> Table:
     """Tickets that opened more than their `multiUsage` allows, across all readers: what no reader alone can see.
 
     `NotAllowed`: more than one session; `OnlyAtTheSameEVSE`: more than one EVSE; `AfterOnlineValidation`: more than one
-    session without the controller's yes. `uses` is what was counted: sessions, EVSEs or such sessions.
+    session without the controller's yes. `uses` is what was counted: sessions, EVSEs or such sessions. `reader` and
+    `other_reader` name two of its `readers`, or twice the only one.
     """
     found = granted(records)
     found = found.filter(found.multi_usage != "Allowed")
     unasked = (found.online.isnull() | (found.online != "yes")).cast("int64")
     tickets = found.group_by("ticket_key", "multi_usage").aggregate(
         provider=found.provider.max(),
+        kid=found.kid.max(),
         ticket_id=found.ticket_id.max(),
         sessions=found.count(),
         evses=found.evse.upper().nunique(),
         unasked=unasked.sum(),
         readers=found.device.nunique(),
+        reader=found.reader.min(),
+        other_reader=found.reader.max(),
         first_s=found.time_s.min(),
         last_s=found.time_s.max(),
     )
