@@ -41,7 +41,7 @@ class FaultStation(Bench):
         self._customise(config)
         prepare()
         self.relays = [self.pins["RELAY"], *_SPARE_PINS]
-        self._used = 0
+        self._used = self._rises = self._looked_at = 0
         self.start()
 
     def _customise(self, changes: dict) -> None:
@@ -52,7 +52,10 @@ class FaultStation(Bench):
 
     def rises(self) -> int:
         """How often a relay was switched on so far, by the trace of the pins: that is what counts as a grant."""
-        return sum(1 for _, pin, level in self.board.pins.trace if level == 1 and pin in self.relays)
+        trace = self.board.pins.trace
+        self._rises += sum(level == 1 and pin in self.relays for _, pin, level in trace[self._looked_at :])
+        self._looked_at = len(trace)
+        return self._rises
 
     def granted_lines(self) -> int:
         return self.board.console_log.count("tap: GRANTED")
