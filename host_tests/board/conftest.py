@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from host_tests.board.desk import as_on_boards
 from tools.site.directory import Site
 from tools.site.init import init
 from tools.site.keys import load_key
@@ -84,10 +85,10 @@ class Bench(Station):
         self._wait_ready(since)
 
     def type_at_console(self, line: str) -> None:
-        """Interrupts the firmware and types a line at the REPL."""
+        """Interrupts the firmware and types a line at the REPL, its names as in the source."""
         self.board.type(b"\x03")
         self.world.run_until(lambda: self.board.at_prompt, 5)
-        self.board.type(line.encode() + b"\r\n")
+        self.board.type(as_on_boards(line).encode() + b"\r\n")
 
     def card(self, ticket: bytes, kind: str = "type4"):
         message = ndef_message("application/charging-ticket+jws", ticket)
@@ -104,8 +105,9 @@ class Bench(Station):
         self.world.run(1)
 
     def wrap_main(self, before: str) -> None:
-        """While the board is off: puts code of the test in front of main.py."""
-        self.write("/main.py", b"import gc\ngc.threshold(8192)\n" + before.encode() + b"\n" + self.read("/main.py"))
+        """While the board is off: puts code of the test in front of main.py, its names as in the source."""
+        before = "import gc\ngc.threshold(8192)\n" + as_on_boards(before) + "\n"
+        self.write("/main.py", before.encode() + self.read("/main.py"))
 
     def configure(self, **members) -> None:
         """While the board is off: members of its /site.json; of `nfc` only those that are named."""

@@ -1,8 +1,11 @@
 """A virtual board with files of the test's own on it, for the tests of this folder."""
 
+import io
+import tokenize
 from collections.abc import Mapping
 from pathlib import Path
 
+from tools.boards.firmware_build import public_names
 from tools.virtual.board import Board
 from tools.virtual.image import write_files
 from tools.virtual.world import World
@@ -39,3 +42,13 @@ def run(folder: Path, files: Mapping[str, str | bytes] | str, seconds: float | N
 def said(board: Board) -> list[str]:
     """What main.py printed, line by line, without the REPL's greeting."""
     return board.console_log.partition("MicroPython ")[0].split("\r\n")[:-1]
+
+
+def as_on_boards(program: str) -> str:
+    """A program of a test, calling what is the firmware's by the names that it has on boards."""
+    names, lines = public_names(), program.splitlines(keepends=True)
+    for token in reversed(list(tokenize.generate_tokens(io.StringIO(program).readline))):
+        if token.type == tokenize.NAME and token.string in names:
+            (row, start), (_, end) = token.start, token.end
+            lines[row - 1] = lines[row - 1][:start] + names[token.string] + lines[row - 1][end:]
+    return "".join(lines)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from host_tests.board.desk import as_on_boards
 from store.journal import KEPT, REFUSED, Journal
 from store.ledger import Ledger
 from store.slots import Slots
@@ -162,9 +163,9 @@ class Liver:
             with fs.open("/main.py", "rb") as file:
                 main = file.read().decode()
             files = {
-                "/main.py": _FAULTY + main,
+                "/main.py": as_on_boards(_FAULTY) + main,
                 "/maintenance": "",
-                "/full.py": _PREPARE % (_BUCKET, _BUCKET),
+                "/full.py": as_on_boards(_PREPARE % (_BUCKET, _BUCKET)),
                 "/site.json": json.dumps(config),
             }
             for path, content in files.items():
@@ -266,7 +267,7 @@ class Liver:
         open_it = (
             "from store.journal import Journal; j = Journal('/data/journal', open('/keys/journal.key', 'rb').read())"
         )
-        board.type(f"{open_it}; {line}; import machine; machine.reset()\r\n".encode())
+        board.type(as_on_boards(f"{open_it}; {line}; import machine; machine.reset()\r\n").encode())
         self.station.world.run_until(lambda: self.station.served(since), 20)
         self._end(fact)
 

@@ -8,6 +8,7 @@ import pytest
 from host_tests.board.life import read_stores
 from station.journal import END, GRANT
 from ticket import cbor
+from tools.boards.firmware_build import public_names
 from tools.virtual.board import HARD_RESET, WDT_RESET
 
 EXCEPTION_OFF_US = 200_000  # the loop looks every 100 ms for a part that failed
@@ -25,9 +26,10 @@ STEPS = (  # what raises, before or after it has done its work
     ("station.tap", "Tap", "present", True),
 )
 RECORDED, CLOSED = 5, 7  # the first step at which a grant is on record, and the first at which the output was on
+_NAMES = public_names()
 _FAILS = f"""
-_STEPS = {STEPS!r}
-_AWAITED = ("present", "decide", "deliver")
+_STEPS = {[(module, _NAMES.get(owner, owner), _NAMES.get(name, name), after) for module, owner, name, after in STEPS]!r}
+_AWAITED = {[_NAMES.get(name, name) for name in ("present", "decide", "deliver")]!r}
 def _number():
     try:
         with open("/step") as file:

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 
 import pytest
 
+from host_tests.board.desk import as_on_boards
 from host_tests.host.tools_cli import run
 from tools import ROOT
 from tools.fleet import journal_file
@@ -51,7 +52,7 @@ def desk(tmp_path_factory):
         assert execute(board, "import os; print(os.listdir('/'))") == "[]\n"
         deploy.deploy(board, "VIRTUAL")
         install(board, site)
-        assert "written" in deploy.execute(board, _WRITE.format(ended=True))
+        assert "written" in deploy.execute(board, as_on_boards(_WRITE.format(ended=True)))
         yield board, site
 
 
@@ -107,7 +108,7 @@ def test_pulling_keeps_what_was_fetched_and_releases_it_only_when_asked(desk, mo
     answer = run(capsys, *pull)
     assert "file exists" in answer.error
     assert file.read_bytes() == fetched
-    session = int(deploy.execute(board, _WRITE.format(ended=False)).split()[-1])
+    session = int(deploy.execute(board, as_on_boards(_WRITE.format(ended=False))).split()[-1])
     journal._release(board, session)
     grants = [record for record in journal_file.records(journal.fetch_unchecked(board)[0]) if record["kind"] == "GRANT"]
     assert session in [grant["sequence"] for grant in grants], "its end would be about nothing"

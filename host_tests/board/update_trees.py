@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from host_tests.board.conftest import Bench
-from tools.boards.firmware_build import FIRMWARE, build, compile_all, settings
+from tools.boards.firmware_build import build, compile_all, settings, short_sources
 from tools.readers.update import BLOCK, Update, native, signed_update, tree_image
 from tools.site.keys import load_key
 from tools.units import epoch_ms
@@ -13,12 +13,12 @@ from tools.virtual.flash import FILE_BLOCKS, ROM_BLOCKS
 BOARD = "VIRTUAL"
 _UNIX_2000_MS = 946_684_800_000
 OPTIONS = settings(BOARD)["march"], settings(BOARD)["optimisation"]
-IN_RUN = "    ports = Ports(tree, starts, guard)\n"
-# what becomes of start.py in a firmware that must not stay
+IN_RUN = r"(?m)^(    ports = Ports\(.*\)\n)"
+# what becomes of start.py, as it is on boards, in a firmware that must not stay
 BROKEN = {
     "import": ('"""', 'import nothing_of_that_name\n"""'),
-    "raises": (IN_RUN, IN_RUN + "    raise ValueError\n"),
-    "hangs": (IN_RUN, IN_RUN + "    while True:\n        time.sleep_ms(100)\n"),
+    "raises": (IN_RUN, r"\1    raise ValueError\n"),
+    "hangs": (IN_RUN, r"\1    while True:\n        time.sleep_ms(100)\n"),
     "not ready": ("        if None in numbers:", "        if True:"),
     "no chip": ("pins.NFC_UART, 115200", "2, 115200"),
 }
@@ -26,12 +26,11 @@ BROKEN = {
 
 def image(version: int, broken: str = "") -> bytes:
     """The tree of this checkout as another version."""
-    text = (FIRMWARE / "start.py").read_text()
+    text = short_sources()[0]["start.py"]
     text = re.sub("^VERSION = .*", f"VERSION = {version}", text, count=1, flags=re.M)
     if broken:
-        old, new = BROKEN[broken]
-        assert old in text
-        text = text.replace(old, new, 1)
+        text, found = re.subn(*BROKEN[broken], text, count=1)
+        assert found
     files = build(BOARD)
     files["/start.mpy"] = compile_all({"start.py": text}, *OPTIONS)["start.mpy"]
     return tree_image(BOARD, files)

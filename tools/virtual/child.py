@@ -7,6 +7,7 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import termios
 import tty
+from collections.abc import Collection
 from pathlib import Path
 
 from tools.virtual.flash import BLOCK, Flash
@@ -88,6 +90,22 @@ def _measure_heap(folder: Path) -> int:
         _interpreter(repr(["micropython", "-c", code])), env=environment, check=True, capture_output=True, text=True
     )
     return int(done.stdout)
+
+
+def known_names(names: Collection[str]) -> set[str]:
+    """Those of some names that are MicroPython's own: looking for one of these adds nothing to its tables."""
+    count = "micropython.qstr_info()"
+    code = f"import json, micropython, sys\nfor name in json.loads(sys.stdin.read()):\n print('=', name); {count}\n"
+    code += f" hasattr(sys, name); {count}"
+    environment = {"MICROPYPATH": ".frozen", "HOME": "/nonexistent"}
+    command = _interpreter(repr(["micropython", "-X", "heapsize=4M", "-c", code]))
+    done = subprocess.run(
+        command, env=environment, input=json.dumps(sorted(names)), check=True, capture_output=True, text=True
+    )
+    said = re.findall(r"^= (\w+)\n.*n_qstr=(\d+),.*\n.*n_qstr=(\d+),", done.stdout, re.M)
+    if len(said) != len(names):
+        raise RuntimeError("MicroPython does not tell what names it has")
+    return {name for name, before, after in said if before == after}
 
 
 def heap_bytes(heap: str) -> int:
