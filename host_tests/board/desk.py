@@ -44,9 +44,9 @@ def said(board: Board) -> list[str]:
     return board.console_log.partition("MicroPython ")[0].split("\r\n")[:-1]
 
 
-def as_on_boards(program: str) -> str:
-    """A program of a test, calling what is the firmware's by the names that it has on boards."""
-    names, lines = public_names(), program.splitlines(keepends=True)
+def as_on_boards(program: str, names: Mapping[str, str] | None = None) -> str:
+    """A program of a test, calling what is the firmware's by the names that it has on boards, or others."""
+    names, lines = names or public_names(), program.splitlines(keepends=True)
     for token in reversed(list(tokenize.generate_tokens(io.StringIO(program).readline))):
         if token.type == tokenize.NAME and token.string in names:
             (row, start), (_, end) = token.start, token.end

@@ -19,7 +19,7 @@ from host_tests.host.tree import FIRMWARE, text
 from host_tests.runner import pure
 from tools.boards.firmware_build import NEVER_REPLACED, SOURCES_ON_DEVICE, public_names, short_sources
 from tools.boards.names import constants, outside
-from tools.boards.short_names import shorten
+from tools.boards.short_names import everywhere, shorten
 from tools.problem import Problem
 from tools.virtual.child import known_names
 
@@ -38,7 +38,7 @@ DEVICE_ONLY = {
     "trees.py",
     *(path for path in AFTER if path.endswith(("_viper.py", "_unrolled.py"))),
 }  # no import on CPython
-PURE_TESTS = ("test_nfc_reader", "test_store_ledger", "test_crypto_ed25519")
+PURE_TESTS = ("test_nfc_type2", "test_store_ledger", "test_relay_gpio")
 
 
 def tokens(source: str) -> list[tokenize.TokenInfo]:
@@ -221,7 +221,7 @@ def test_a_private_name_that_is_reached_from_another_file_is_the_same_in_both():
 
 def test_what_others_know_what_files_are_called_and_what_people_read_keeps_its_name():
     of_private = {name for path in AFTER for name, new in PRIVATES[path].items() if name != new}
-    assert {"damage", "record", "Console", "VERSION", "run", "append", "gatts_notify", "choose"} <= OTHERS
+    assert {"damage", "give_up", "record", "Console", "VERSION", "run", "append", "gatts_notify", "choose"} <= OTHERS
     assert (PUBLIC.keys() | of_private) & OTHERS == set()
     assert PUBLIC.keys() & {part for path in AFTER for part in path[:-3].split("/")} == set()
     for path in AFTER:
@@ -342,7 +342,8 @@ def test_what_could_hide_a_name_is_refused():
 
 TYPED = {
     "a program": ("from store.log import Log; Log(1).append(2)", {"store", "log", "Log", "append"}),
-    "one that is filled in": ("import trees\nwork({size}, it.name)", {"trees", "name"}),
+    "a part of one": ("give_up(0)", {"give_up"}),
+    "one that is filled in": ("import trees\nat = {size}; at = it.name", {"trees", "size", "it", "name"}),
     "one that does not parse": ("import trees\nwork(%d, it.name", {"import", "trees", "work", "d", "it", "name"}),
     "what calls nothing": ("a few words", set()),
     "a sentence with a dot": ("It stops here.it says (so)", set()),
@@ -361,18 +362,28 @@ def test_micropython_says_which_names_are_its_own():
     assert known_names({"append", "sleep_ms", "ticks_diff", "reader_id"}) == {"append", "sleep_ms", "ticks_diff"}
 
 
+@pytest.fixture(scope="module")
+def renamed_folders(tmp_path_factory):
+    """The firmware and the pure tests with short names."""
+    folder = tmp_path_factory.mktemp("short")
+    for name in ("firmware", "pure"):
+        shutil.copytree(getattr(pure, name.upper()), folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    tests = {path.name: path.read_text() for path in (folder / "pure").glob("*.py")}
+    filled_in = set(re.findall("[A-Z]+", tests["support.py"]))
+    sources = constants.fold({**WRITTEN, **tests}, OTHERS | filled_in)
+    tests = {name: sources.pop(name) for name in tests}
+    made, said = shorten({path: sources[path] for path in AFTER}, others=OTHERS)
+    for path, source in made.items():
+        (folder / "firmware" / path).write_text(source)
+    for name, source in tests.items():
+        (folder / "pure" / name).write_text(as_on_boards(source, everywhere(said)))
+    return folder
+
+
 @pytest.mark.parametrize("name", PURE_TESTS)
-def test_pure_tests_pass_with_short_names(tmp_path, monkeypatch, name):
-    for folder in ("firmware", "pure"):
-        shutil.copytree(getattr(pure, folder.upper()), tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for path, source in AFTER.items():
-        (tmp_path / "firmware" / path).write_text(source)
-    tests = {path.name: path.read_text() for path in (tmp_path / "pure").glob("*.py")}
-    for path, source in constants.fold({**WRITTEN, **tests}, OTHERS).items():
-        if path in tests:
-            (tmp_path / "pure" / path).write_text(as_on_boards(source))
-    monkeypatch.setattr(pure, "FIRMWARE", tmp_path / "firmware")
-    monkeypatch.setattr(pure, "PURE", tmp_path / "pure")
+def test_pure_tests_pass_with_short_names(renamed_folders, monkeypatch, name):
+    monkeypatch.setattr(pure, "FIRMWARE", renamed_folders / "firmware")
+    monkeypatch.setattr(pure, "PURE", renamed_folders / "pure")
     tree = ast.parse((pure.PURE / f"{name}.py").read_text())
     wanted = [
         node.name

@@ -89,8 +89,14 @@ def short_sources() -> tuple[dict[str, str], str]:
 
 def public_names() -> dict[str, str]:
     """{a public name of the firmware: what it is on boards}, of those that are others there."""
-    said = [line[2:].split(" = ") for line in short_sources()[1].splitlines() if line.startswith("* ")]
-    return {old: new for new, old in said}
+    return short_names.everywhere(short_sources()[1])
+
+
+def written_names(module: str, name: str) -> list[str]:
+    """What a name that a board shows of one of its modules may be in the source of this checkout."""
+    path = module.replace(".", "/") + ".py"
+    said = [line.split(" ") for line in short_sources()[1].splitlines()]
+    return [place[-1] for place in said if place[0] in ("*", path) and place[1] == name]
 
 
 def compile_all(sources: Mapping[str, str], march: str, optimisation: int) -> dict[str, bytes]:

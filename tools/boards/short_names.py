@@ -42,25 +42,31 @@ def shorten(
     named = {node.arg for node in nodes if isinstance(node, ast.keyword) and node.arg}
     groups = hierarchies(files)
     stays = _shared(groups) | set(others or ()) | {word for node in nodes for word in _words(node)}
-    everywhere: dict[str, str] = {}
+    common: dict[str, str] = {}
     if others is not None:
         taken = set(others).union(named, *(file.all for file in files))
-        everywhere = _chosen(public.renamable(files, others), files, _capitals, set(taken), set(taken))
+        common = _chosen(public.renamable(files, others), files, _capitals, set(taken), set(taken))
     members = set(others or ()).union(*(file.dotted for file in files))
-    said = [f"* {new} = {old}" for old, new in everywhere.items()]
+    said = [f"* {new} = {old}" for old, new in common.items()]
     made = {}
     for group in groups:
         variables = set().union(*(file.plain for file in group))
         own = _chosen(_private(group, stays), group, _letters, variables, set(members))
-        new = {**everywhere, **own}
+        new = {**common, **own}
         for file in group:
             if parameters:
                 shorten_parameters(file, named, new)
-            _rename_texts(file, everywhere)
+            _rename_texts(file, common)
             made[file.path] = _rewritten(file, new)
             said += [f"{file.path} {short} = {old}" for old, short in own.items() if old in file.all]
             said += [f"{file.path}:{line} {short} = {old}" for line, old, short in file.parameters]
     return made, "\n".join(said) + "\n"
+
+
+def everywhere(said: str) -> dict[str, str]:
+    """{old: new} of the public names in what `shorten` says."""
+    lines = [line.split(" ") for line in said.splitlines()]
+    return {line[3]: line[1] for line in lines if line[0] == "*"}
 
 
 def _chosen(

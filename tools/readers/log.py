@@ -1,5 +1,6 @@
 """`log`: what a reader says on its console, as it says it. The reader is not disturbed."""
 
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from tools.boards.firmware_build import written_names
 from tools.readers.deploy import PortOption
 from tools.readers.port import opened
 from tools.terminal import answers, printable, say
@@ -24,6 +26,7 @@ EXAMPLES = """Examples:
 
 _BAUD = 115200
 _RETRY_S = 0.5
+_FRAME = re.compile(r'File "([\w.]+)", line \d+, in (\w+)')
 _STYLES = (("GRANTED", "green"), ("tap:", "yellow"), ("ready:", "bold"), ("Error", "red"), ("not ready", "red"))
 
 
@@ -35,6 +38,7 @@ def log(
 ) -> None:
     """Follow what a reader says, line by line with the time, until Ctrl-C.
 
+    Names in a traceback are short on boards; beside them stand those of this checkout's source that they may be.
     A port that vanishes, as those of boards with USB of their own do at a reset, is waited for.
     """
     end = time.monotonic() + duration_s(during) if during else float("inf")
@@ -58,6 +62,8 @@ class Lines:
         for line in whole:
             style = next((style for word, style in _STYLES if word in line), "")
             shown = f"{datetime.now(UTC):%H:%M:%S} {printable(line)}"
+            if frame := _FRAME.search(line):
+                shown += "".join(f" = {name}" for name in written_names(*frame.groups()))
             self._console.print(Text(shown, style), soft_wrap=True)
 
 

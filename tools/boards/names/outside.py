@@ -53,6 +53,7 @@ def _typed(said: str) -> set[str]:
     if not _PROGRAM.search(said):
         return set()
     try:
-        return _reached(said)
+        file = survey("", said)
+        return file.reached | file.dotted | (file.plain - file.defined)  # it may be a part of one that imports these
     except (SyntaxError, ValueError, Problem):  # a sentence; or a program that is not read: then each word of it
         return set(re.findall(r"\w+", said)) if _STATEMENT.search(said) else set()
