@@ -13,7 +13,7 @@ from rich.console import Console
 
 from host_tests.board.conftest import Bench
 from host_tests.host.tools_cli import run
-from tools.boards.firmware_build import build
+from tools.boards.firmware_build import build, public_names
 from tools.problem import Problem
 from tools.readers import asking, decommission, deploy, devices, doctor, log, port
 from tools.readers.port import execute
@@ -175,6 +175,14 @@ def test_the_log_follows_a_reader_without_disturbing_it(bench):
     log.follow_virtual(bench.board, lines.take, time.monotonic() + 1)
     assert [line.split(" ", 1)[1] for line in out.getvalue().splitlines()][-1].startswith("ready: ")
     assert "stopped" not in bench.board.console_log
+
+
+def test_the_log_says_what_a_short_name_in_a_traceback_may_stand_for():
+    out = io.StringIO()
+    lines = log.Lines(Console(file=out, width=40))
+    lines.take(f'  File "station.app", line 1, in {public_names()["report"]}\r\n  File "main.py", line 1, in start\r\n')
+    told, plain = out.getvalue().splitlines()
+    assert " = report" in told and "=" not in plain
 
 
 def test_the_log_of_a_serial_port_comes_in_whole_lines_and_shows_no_control_characters():

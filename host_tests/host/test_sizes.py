@@ -56,3 +56,9 @@ def test_compiled_firmware_is_within_its_budget(sizes, room):
         table = "\n".join(f"{size:8,} {name}" for name, size in sorted(mine.items(), key=lambda row: -row[1]))
         total = sum(mine.values())
         assert total <= BUDGETS[room], f"{chip}: {total:,} of {BUDGETS[room]:,} bytes\n{table}"
+
+
+def test_functions_without_a_name_have_none_in_what_is_compiled():
+    source = "def f(of):\n    return [one for one in of], (lambda: of), sum(one for one in of)\n"
+    (compiled,) = compile_all({"a.py": source}, *CHIPS[0]).values()
+    assert b"<" not in compiled and b"\x02f\0" in compiled
