@@ -45,7 +45,9 @@ def said(board: Board) -> list[str]:
 
 
 def as_on_boards(program: str, names: Mapping[str, str] | None = None) -> str:
-    """A program of a test, calling what is the firmware's by the names that it has on boards, or others."""
+    """A program of a test, calling what is the firmware's by the names that it has on boards, or others.
+
+    Whole numbers have none there."""
     names, lines = names or public_names(), program.splitlines(keepends=True)
     for token in reversed(list(tokenize.generate_tokens(io.StringIO(program).readline))):
         if token.type == tokenize.NAME and token.string in names:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from host_tests.board.desk import as_on_boards
-from store.journal import KEPT, REFUSED, Journal
+from store.journal import GRANT, KEPT, REFUSED, Journal
 from store.ledger import Ledger
 from store.slots import Slots
 from tools.portable import chain
@@ -46,7 +46,7 @@ relay.gpio.GpioRelay.deliver = deliver
 # the ring to dropping its oldest one.
 _PREPARE = """
 import os
-from store.journal import GRANT, Journal
+from store.journal import Journal
 from store.ledger import Ledger
 book = Ledger("/data/ledger")
 for n in range(13):
@@ -58,7 +58,7 @@ def last(stream):
     names = [name for name in names if len(name) == 8]
     return len(names), os.stat("/data/journal/" + stream + "/" + names[-1])[6]
 while last("kept")[1] < 65536 - 1500:
-    log.append(GRANT, bytes(1200))
+    log.append(%d, bytes(1200))
 while last("refused") < (4, 16384 - 900):
     log.refuse(bytes(300))
 print("stores are full enough")
@@ -165,7 +165,7 @@ class Liver:
             files = {
                 "/main.py": as_on_boards(_FAULTY) + main,
                 "/maintenance": "",
-                "/full.py": as_on_boards(_PREPARE % (_BUCKET, _BUCKET)),
+                "/full.py": as_on_boards(_PREPARE % (_BUCKET, _BUCKET, GRANT)),
                 "/site.json": json.dumps(config),
             }
             for path, content in files.items():

@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from station import indicator
+from store.journal import REFUSED
 from tools.virtual.board import HARD_RESET, WDT_RESET
 from tools.virtual.image import mounted
 
@@ -189,9 +190,9 @@ def test_an_unforeseen_exception_switches_off_journals_and_resets(bench):
     assert bench.relay_seconds() < 0.3
     start = len(bench.board.console_log)
     bench.type_at_console(
-        "from store.journal import Journal, REFUSED;"
+        "from store.journal import Journal;"
         "j = Journal('/data/journal', open('/keys/journal.key', 'rb').read());"
-        "print([b for n, k, b in j.read(1, REFUSED) if b'INTERNAL_FAULT' in b and b'KeyError' in b])"
+        f"print([b for n, k, b in j.read(1, {REFUSED}) if b'INTERNAL_FAULT' in b and b'KeyError' in b])"
     )
     bench.world.run(1)
     assert "INTERNAL_FAULT" in bench.printed_since(start)
