@@ -179,7 +179,13 @@ def report(result: dict[str, Any]) -> Table:
         made.add_row(
             name, *(f"{found[part]:,}" if part in found else "?" for part in ("free", "piece", "names", "named"))
         )
-    made.add_row(f"of {_MOST_WK}wK, a card; the virtual board's own not counted", f"{result['free_percent']:.1f} %", "", "", style="bold")
+    made.add_row(
+        f"of {_MOST_WK}wK, a card; the virtual board's own not counted",
+        f"{result['free_percent']:.1f} %",
+        "",
+        "",
+        style="bold",
+    )
     for kind, least in result["least_wk"].items():
         made.add_row(f"{kind} is granted from", f"{least}wK" if least else "never", "", "", style="bold")
     for chip, size in result["mpy"].items():
