@@ -78,6 +78,16 @@ def test_either_of_two_roots_signs_while_one_takes_over(ask, two_roots):
     assert reader.trust().version == 3
 
 
+def test_a_bundle_that_a_root_did_not_sign_changes_nothing(ask, two_roots):
+    site, reader, new = two_roots
+    head, payload, signature = signed_by(ask, site, new).split(b".")
+    other = signed_by(ask, site, new).split(b".")[2]
+    for forged in (other, signature[:5] + bytes([signature[5] ^ 1]) + signature[6:]):
+        assert reader.take(b".".join((head, payload, forged))) == "BAD_SIGNATURE"
+    assert reader.trust().version == 1
+    assert reader.take(b".".join((head, payload, signature))) == "ACCEPTED"
+
+
 def test_a_retired_root_signs_nothing_any_more_and_stays_retired(ask, two_roots):
     site, reader, new = two_roots
     old_kid = json.loads((site / "root.jwk").read_text())["kid"]
