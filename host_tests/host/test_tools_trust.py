@@ -82,7 +82,7 @@ def test_a_bundle_that_a_root_did_not_sign_changes_nothing(ask, two_roots):
     site, reader, new = two_roots
     head, payload, signature = signed_by(ask, site, new).split(b".")
     other = signed_by(ask, site, new).split(b".")[2]
-    for forged in (other, signature[:5] + bytes([signature[5] ^ 1]) + signature[6:]):
+    for forged in (other, (b"B" if signature[:1] == b"A" else b"A") + signature[1:]):
         assert reader.take(b".".join((head, payload, forged))) == "BAD_SIGNATURE"
     assert reader.trust().version == 1
     assert reader.take(b".".join((head, payload, signature))) == "ACCEPTED"
