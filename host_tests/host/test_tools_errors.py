@@ -25,6 +25,8 @@ from tools.tickets import inspection
         (["verify", "--site", "{site}", "--online", "perhaps", "{site}/t"], "'silent'"),
         (["verify", "--site", "{site}", "--proof", "{site}/t", "{site}/t"], "no Ed25519 JWK"),
         (["verify", "--site", "{site}", "--proof", "{site}/public.jwk", "{site}/t"], "only a public key"),
+        (["bench", "--only", "relay", "--port", "virtual"], "leave --port out"),
+        (["bench", "--only", "parts"], "say which with --port"),
         (["verify", "--site", "{site}", "--state", "{site}/t", "{site}/t"], "cannot keep the ledger"),
         (["verify", "--site", "{site}", "--sate", "x", "{site}/t"], "No such option"),
         (["inspect", "{site}/none"], "no such file"),

@@ -78,6 +78,10 @@ def bench(
     the virtual station over and over (minutes): what its firmware leaves of the heap, and the least heap in which it
     still grants a ticket.
     """
+    if port and only in ("nfc", "relay", "heap"):
+        raise Problem(f"--only {only} measures the virtual station: leave --port out")
+    if only == "parts" and not port:
+        raise Problem("--only parts measures a board: say which with --port")
     if compare:
         boards = [bench_compare.read(Path(name)) for name in compare.split(",") if name]
         terminal.answers().print(bench_compare.table(boards))
