@@ -224,9 +224,7 @@ def _unescaped(text):
             if part[:1] not in _ESCAPES:
                 raise Refused(MALFORMED, "escape")
             out.append(_ESCAPES[part[:1]] + part[1:])
-        else:  # two backslashes: the piece after them has no escape of its own
-            if i == len(parts):
-                raise Refused(MALFORMED, "escape")
+        else:  # two backslashes: the piece after them, which is there since no string ends in one alone, has no escape
             out.append(b"\\" + parts[i])
             i += 1
     return b"".join(out)

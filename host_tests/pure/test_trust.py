@@ -144,8 +144,23 @@ def test_edges_of_members():
     assert schema(with_issuer(places=[])) == (BAD_CLAIM, "places")
     assert schema(with_issuer(providers=[])) == (BAD_CLAIM, "providers")
     assert schema(with_issuer(notAfter=ISSUER["notBefore"])) == (BAD_CLAIM, "notAfter")
-    for price in ({"amount": "1"}, {"amount": "1", "currency": "eur"}, {"amount": "1", "currency": "EUR", "x": 1}):
+    euro = {"amount": "1", "currency": "EUR"}
+    for price in (
+        {"amount": "1"},
+        changed(euro, currency="eur"),
+        changed(euro, x=1),
+        changed(euro, amount=1),
+        changed(euro, currency=978),
+        ["1", "EUR"],
+        "1EUR",
+        1,
+        True,
+    ):
         assert schema(with_issuer(limits={"maxPrice": price})) == (BAD_CLAIM, "maxPrice")
+    for name in ("maxEnergy", "maxPower", "maxCurrent", "maxDuration"):
+        for limit in (-1, 1 << 31, 1 << 70, True, "1", [1], {}):
+            assert schema(with_issuer(limits={name: limit})) == (BAD_CLAIM, name)
+        assert parsed(with_issuer(limits={name: (1 << 31) - 1})).issuers["issuer-1"].limits == {name: (1 << 31) - 1}
     assert schema(changed(PAYLOAD, issuers=[ISSUER, ISSUER])) == (BAD_CLAIM, "kid")
     assert schema(changed(PAYLOAD, retiredRoots=["root-a"])) == (BAD_CLAIM, "retiredRoots")
     assert parsed(changed(PAYLOAD, issuers=[])).issuers == {}
